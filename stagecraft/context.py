@@ -1,0 +1,169 @@
+"""What providers get: the kernel's implementation of the contract's ``Context``."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stagecraft_hookspecs.context import Machine
+from stagecraft_hookspecs.errors import NotFound, UserError
+from stagecraft_hookspecs.values import LOCAL, Host, Result, Secret
+
+from stagecraft.machine.local import LocalMachine
+from stagecraft.machine.scope import Scope
+
+if TYPE_CHECKING:
+    from stagecraft.output.report import Reporter
+    from stagecraft.output.scrub import Scrubber
+    from stagecraft.run.signals import Interrupts
+
+_REFERENCE = re.compile(r"<secret:([^<>\s]+)>")
+
+
+class Secretary:
+    """Answer for secrets: what the env files hold, then what the secrets provider has, asked once and remembered.
+
+    Args:
+        known: From the environment's files.
+        fetch: Asks the provider; names it lacks are left out.
+        scrub: Learns every value before anybody gets it.
+    """
+
+    def __init__(
+        self, known: Mapping[str, Secret], fetch: Callable[[tuple[str, ...]], Mapping[str, Secret]], scrub: Scrubber
+    ) -> None:
+        self._known = dict(known)
+        self._fetch = fetch
+        self._scrub = scrub
+        self._lock = threading.Lock()
+        scrub.add(self._known.values())
+
+    def get(self, name: str) -> Secret:
+        """Return a secret; raises NotFound when nobody has it."""
+        with self._lock:
+            if name not in self._known:
+                fetched = self._fetch((name,))
+                self._scrub.add(fetched.values())
+                self._known.update(fetched)
+            if name not in self._known:
+                raise NotFound(
+                    "secret",
+                    name,
+                    self._known,
+                    hint=f"add {name} to the environment's env_file, or to the store of its secrets provider",
+                )
+            return self._known[name]
+
+
+class RunContext:
+    """Implement ``Context`` for one command.
+
+    Args:
+        root: The project's folder.
+        project, environment: Their names.
+        scope: Interrupts the work.
+        secretary: Answers for secrets.
+        reporter: Shows log lines and progress.
+        interrupts: Where a signal goes.
+        oneoff: Runs a one-off instance of a service; the deploy provides it.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        project: str,
+        environment: str,
+        scope: Scope,
+        secretary: Secretary,
+        reporter: Reporter,
+        interrupts: Interrupts,
+        oneoff: Callable[[RunContext, str, tuple[str, ...], float], Result] | None = None,
+    ) -> None:
+        self._root, self._project, self._environment = root, project, environment
+        self.scope, self.secretary, self.reporter, self.interrupts = scope, secretary, reporter, interrupts
+        self._oneoff = oneoff
+        self._local = LocalMachine(root, scope)
+        self.operation = ""
+
+    def within(
+        self,
+        scope: Scope,
+        *,
+        operation: str = "",
+        oneoff: Callable[[RunContext, str, tuple[str, ...], float], Result] | None = None,
+    ) -> RunContext:
+        """Return the same context with another scope, for one operation or for cleaning up."""
+        inner = RunContext(
+            self._root,
+            self._project,
+            self._environment,
+            scope,
+            self.secretary,
+            self.reporter,
+            self.interrupts,
+            oneoff or self._oneoff,
+        )
+        inner._local = self._local.within(scope)
+        inner.operation = operation or self.operation
+        return inner
+
+    @property
+    def root(self) -> Path:
+        """Return the project's folder."""
+        return self._root
+
+    @property
+    def project(self) -> str:
+        """Return the project's name."""
+        return self._project
+
+    @property
+    def environment(self) -> str:
+        """Return the environment's name."""
+        return self._environment
+
+    def machine(self, host: Host = LOCAL) -> Machine:
+        """Return a machine."""
+        if host.name != LOCAL.name:
+            raise UserError(
+                f"host {host.name!r} is another machine, and this version acts on this one only",
+                hint="leave `hosts` out of the environment, so that it is this machine",
+            )
+        return self._local
+
+    def home(self, host: Host = LOCAL) -> str:
+        """Return the folder of this environment on a host."""
+        return str(self._root / ".stagecraft" / "run" / self._environment)
+
+    def secret(self, name: str) -> Secret:
+        """Return a secret by name."""
+        return self.secretary.get(name)
+
+    def fill(self, text: str) -> Secret:
+        """Return the text with every reference replaced."""
+        return Secret("text", _REFERENCE.sub(lambda found: self.secret(found[1]).reveal(), text))
+
+    def log(self, message: str, *, level: str = "info", service: str = "", host: str = "") -> None:
+        """Say something."""
+        self.reporter.log(message, level=level, service=service, host=host)
+
+    def progress(self, message: str, *, service: str = "", host: str = "") -> None:
+        """Say what the current operation is doing."""
+        self.reporter.progress(self.operation, message, service=service, host=host)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self.scope.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        return self.scope.monotonic()
+
+    def oneoff(self, service: str, argv: tuple[str, ...], *, timeout: float = 0.0) -> Result:
+        """Run a command in a one-off instance of a service of the release."""
+        if self._oneoff is None:
+            raise UserError("no release is being deployed, so there is nothing to run a one-off instance of")
+        return self._oneoff(self, service, argv, timeout)

@@ -1,0 +1,99 @@
+"""Act on this machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stagecraft_hookspecs.errors import CommandFailed, ToolMissing
+from stagecraft_hookspecs.values import LOCAL, Command, Host, Result
+
+from stagecraft.machine import files
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from stagecraft.machine.scope import Scope
+
+
+class LocalMachine:
+    """Run commands, handle files and reach the container engine of this machine.
+
+    Args:
+        root: The project's folder, in which commands run that name no other.
+        scope: Interrupts what runs here.
+    """
+
+    def __init__(self, root: Path, scope: Scope, engine: _Engine | None = None) -> None:
+        self._root = root
+        self._scope = scope
+        self._engine = engine or _Engine()
+
+    def within(self, scope: Scope) -> LocalMachine:
+        """Return the same machine with another scope; the engine's client is shared."""
+        return LocalMachine(self._root, scope, self._engine)
+
+    @property
+    def host(self) -> Host:
+        """Name the host."""
+        return LOCAL
+
+    def run(self, command: Command, *, check: bool = True, on_line: Callable[[str], None] | None = None) -> Result:
+        """Run a command in a process group of its own and wait for it; see ``Machine.run``."""
+        from stagecraft.machine.process import run
+
+        result = run(command, self._root, self._scope, on_line)
+        if check and not result.ok:
+            raise CommandFailed(result)
+        return result
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes."""
+        return files.read(self._root / path)
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file in full or not at all."""
+        files.write(self._root / path, data, mode)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or folder."""
+        files.remove(self._root / path)
+
+    def docker(self) -> DockerClient:
+        """Return a client of this machine's container engine, found as the docker command finds it."""
+        return self._engine.client()
+
+
+class _Engine:
+    """Open the engine's client once, whoever asks first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client: DockerClient | None = None
+
+    def client(self) -> DockerClient:
+        with self._lock:
+            if self._client is None:
+                self._client = _connect()
+            return self._client
+
+
+def _connect() -> DockerClient:
+    import os
+
+    import docker
+    import docker.errors
+
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        raise ToolMissing(
+            f"the Docker engine at {where} does not answer",
+            hint="start it (`systemctl start docker`), or set DOCKER_HOST to one that runs",
+            detail=str(error).partition("\n")[0],
+        ) from error
+    return client

@@ -1,0 +1,1 @@
+"""Runs: a plan made true, journalled, and finished or undone whatever happens."""

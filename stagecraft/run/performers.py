@@ -1,0 +1,222 @@
+"""What the kernel itself performs: images, migrations, the runtime's steps, the soak."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from stagecraft_hookspecs.errors import ConfigError, NotFound, ProviderError, Unhealthy
+from stagecraft_hookspecs.runtime import Deployment, Execution, Target, View
+from stagecraft_hookspecs.values import Host, Image, Operation, Result
+
+from stagecraft.run.databases import resolve_database
+
+if TYPE_CHECKING:
+    from stagecraft_hookspecs.context import Context
+    from stagecraft_hookspecs.phases import Performer
+    from stagecraft_hookspecs.runtime import Runtime
+
+    from stagecraft.project import Project
+    from stagecraft.run.bundle import Bundle
+    from stagecraft.run.journal import Journal
+
+
+@attrs.frozen(eq=False)
+class Rollout:
+    """Perform the operations of one release.
+
+    Attributes:
+        project: The project as read today; a rollback needs it for secrets only.
+        bundle: What is rolled out; its images are completed from the journal.
+        retained, expired: Former releases to keep and to clear away.
+        only: Services selected with ``--services``: nothing else is touched.
+    """
+
+    project: Project
+    runtime: Runtime
+    bundle: Bundle
+    journal: Journal
+    release_id: str
+    previous_id: str
+    retained: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    no_cache: bool = False
+
+    def performers(self) -> dict[str, Performer]:
+        """Return the performers by action."""
+        return {
+            "image.build": self.build,
+            "image.push": self.push,
+            "image.pin": self.pin,
+            "migration.apply": self.migrate,
+            "service.start": self.start,
+            "runtime.prepare": self.prepare,
+            "runtime.switch": functools.partial(self._step, "switch"),
+            "runtime.retire": functools.partial(self._step, "retire"),
+            "rollout.soak": self.soak,
+        }
+
+    def deployment(self) -> Deployment:
+        """Return the deployment with every image that is known by now."""
+        images = self.journal.images
+        services = tuple(
+            attrs.evolve(s, image=_with_digest(s.image, images[s.name])) if s.name in images else s
+            for s in self.bundle.deployment.services
+        )
+        return attrs.evolve(
+            self.bundle.deployment,
+            services=services,
+            release_id=self.release_id,
+            folder=self.project.folder,
+            root=str(self.project.config.root.absolute()),
+        )
+
+    def completed_bundle(self) -> Bundle:
+        """Return the bundle with digests and the files rendered with them."""
+        deployment = self.deployment()
+        draft = self.renderer().render(deployment)
+        return attrs.evolve(
+            self.bundle, deployment=attrs.evolve(deployment, folder=None), files=draft.files, policies=draft.policies
+        )
+
+    def renderer(self) -> Any:
+        """Return the runtime's pure half."""
+        return self.runtime.Renderer(self.runtime.config)
+
+    def target(self, host: str, only: tuple[str, ...] = ()) -> Target:
+        """Return what the runtime is to make true on a host."""
+        deployment = self.deployment()
+        files, policies = self.bundle.files, self.bundle.policies
+        if self.journal.images:
+            draft = self.renderer().render(deployment)
+            files, policies = draft.files, draft.policies
+        # else it is a rollback: what was rendered then, whatever the project's files hold today
+        return Target(
+            self._host(host),
+            deployment,
+            files.get(host, {}),
+            policies,
+            self.previous_id,
+            self.retained,
+            self.expired,
+            only or self.only,
+        )
+
+    def build(self, operation: Operation, ctx: Context) -> dict[str, str]:
+        """Build a service's image."""
+        from stagecraft.images import build_image
+
+        service = self._service(operation)
+        assert service.build is not None and service.image is not None
+        name = service.name
+
+        def show(line: str) -> None:
+            ctx.progress(line, service=name)
+
+        image = build_image(ctx, service.build, service.image.name, root=ctx.root, no_cache=self.no_cache, on_line=show)
+        return {"service": name, "image": image.name, "digest": image.digest}
+
+    def push(self, operation: Operation, ctx: Context) -> dict[str, str]:
+        """Push a built image; from here on its digest is the registry's."""
+        from stagecraft.images import push_image
+
+        name = operation.services[0]
+        image = push_image(ctx, self._image(name))
+        return {"service": name, "image": image.name, "digest": image.digest}
+
+    def pin(self, operation: Operation, ctx: Context) -> dict[str, str]:
+        """Find the digest of an image that is used as it is."""
+        from stagecraft.images import pin_image
+
+        name = operation.services[0]
+        image = pin_image(ctx, self._image(name))
+        return {"service": name, "image": image.name, "digest": image.digest}
+
+    def migrate(self, operation: Operation, ctx: Context) -> dict[str, Any]:
+        """Apply what is pending of a database's migrations, as far as this phase may."""
+        name = str(operation.inputs["database"])
+        engine = self.project.engine(name)
+        database = resolve_database(self.project, ctx, name, make=True)
+        mine = {m["name"] for m in operation.inputs["migrations"]}
+        with self.project.blamed():
+            plan = engine.plan(self.project.migrations(name), engine.observe(ctx, database))
+            if plan.problems:
+                raise ConfigError(plan.problems)
+            # the plan says which of them belong to this phase: those before the rollout, or those marked to run after it
+            plan = attrs.evolve(plan, pending=tuple(m for m in plan.pending if m.name in mine))
+            applied = engine.apply(ctx, database, plan) if plan.pending or plan.opaque else ()
+        return {"database": name, "applied": [m.name for m in applied]}
+
+    def start(self, operation: Operation, ctx: Context) -> dict[str, Any]:
+        """Make sure that one service runs, touching nothing else."""
+        name = operation.services[0]
+        service = next(s for s in self.bundle.deployment.services if s.name == name)
+        with self.project.blamed():
+            for host in service.hosts:
+                target = self.target(host, only=(name,))
+                if name in self.runtime.prepare(ctx, target).changed:
+                    self.runtime.switch(ctx, target)
+        return {}
+
+    def prepare(self, operation: Operation, ctx: Context) -> dict[str, Any]:
+        """Prepare one host."""
+        with self.project.blamed():
+            prepared = self.runtime.prepare(ctx, self.target(operation.hosts[0]))
+        return {"changed": sorted(prepared.changed), "unchanged": sorted(prepared.unchanged)}
+
+    def soak(self, operation: Operation, ctx: Context) -> None:
+        """Watch the new release; raises Unhealthy when one of its instances is not well."""
+        ends = ctx.monotonic() + float(operation.inputs["seconds"])
+        while (left := ends - ctx.monotonic()) > 0:
+            for host in operation.hosts:
+                with self.project.blamed():
+                    instances = self.runtime.observe(ctx, self._host(host))
+                for instance in instances:
+                    if instance.active and (instance.health == "unhealthy" or instance.state in ("restarting", "dead")):
+                        raise Unhealthy(
+                            f"{instance.service} on {host} became {instance.health}/{instance.state} during the soak",
+                            hint=f"see `stagecraft logs --service {instance.service}`",
+                        )
+            ctx.progress(f"{left:.0f} s to go")
+            ctx.sleep(min(1.0, left))
+
+    def oneoff(self, ctx: Context, service: str, argv: tuple[str, ...], timeout: float) -> Result:
+        """Run a command in a one-off instance of a service of this release, on the first host that it runs on."""
+        deployment = self.deployment()
+        found = next((s for s in deployment.services if s.name == service), None)
+        if found is None:
+            raise NotFound("service", service, [s.name for s in deployment.services])
+        target = self.target(found.hosts[0], only=(service,))
+        view = View(deployment.project, deployment.environment, target.host, ctx.home(target.host), self.release_id)
+        with self.project.blamed():
+            self.runtime.ship(ctx, target)
+            command = self.renderer().execute(view, Execution(service, argv, oneoff=True, timeout=timeout))
+        return ctx.machine(target.host).run(command, on_line=lambda line: ctx.log(line, service=service))
+
+    def undo(self, ctx: Context, host: str) -> None:
+        """Undo one host."""
+        with self.project.blamed():
+            self.runtime.undo(ctx, self.target(host))
+
+    def _step(self, step: str, operation: Operation, ctx: Context) -> None:
+        with self.project.blamed():
+            getattr(self.runtime, step)(ctx, self.target(operation.hosts[0]))
+
+    def _host(self, name: str) -> Host:
+        return next(h for h in self.bundle.deployment.hosts if h.name == name)
+
+    def _service(self, operation: Operation) -> Any:
+        return next(s for s in self.bundle.deployment.services if s.name == operation.services[0])
+
+    def _image(self, service: str) -> Image:
+        known = self.journal.images.get(service)
+        image = next(s.image for s in self.bundle.deployment.services if s.name == service)
+        if image is None:
+            raise ProviderError(f"service {service!r} has no image")
+        return _with_digest(image, known) if known else image
+
+
+def _with_digest(image: Image | None, known: Image) -> Image:
+    return Image(known.name or (image.name if image else ""), known.digest)
