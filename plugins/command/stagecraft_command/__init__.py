@@ -1,0 +1,1 @@
+"""Stagecraft migrations by a command of the release's own image."""

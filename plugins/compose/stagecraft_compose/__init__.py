@@ -1,0 +1,1 @@
+"""Stagecraft runtime on a container engine with Docker Compose."""

@@ -1,0 +1,1 @@
+"""Stagecraft secrets from env files."""

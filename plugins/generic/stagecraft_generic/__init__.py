@@ -1,0 +1,1 @@
+"""Stagecraft backend and frontend for any command and Dockerfile."""

@@ -1,0 +1,1 @@
+"""Stagecraft state in the project's folder."""

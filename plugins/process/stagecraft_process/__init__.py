@@ -1,0 +1,1 @@
+"""Stagecraft runtime without containers."""

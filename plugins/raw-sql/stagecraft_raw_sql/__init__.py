@@ -1,0 +1,1 @@
+"""Stagecraft migrations in plain SQL files."""

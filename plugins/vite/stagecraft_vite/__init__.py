@@ -1,0 +1,1 @@
+"""Stagecraft frontend for Vite."""
