@@ -1,0 +1,5 @@
+CREATE TABLE notes (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    text TEXT NOT NULL CHECK (text <> ''),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
