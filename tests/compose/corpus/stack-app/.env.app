@@ -1,0 +1,3 @@
+SECRET_KEY='a$b"c'
+DEBUG=false
+URL=postgres://u:p@postgres/x?sslmode=disable

@@ -1,0 +1,1 @@
+"""Faults, injected at every point where they can happen; `python -m tests.faults.durability`, `python -m tests.faults.races`."""

@@ -1,0 +1,2 @@
+-- stagecraft: post
+CREATE INDEX items_name ON items (name);

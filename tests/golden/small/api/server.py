@@ -1,0 +1,3 @@
+import signal
+print("serving", flush=True)
+signal.sigwait({signal.SIGTERM})

@@ -1,0 +1,36 @@
+"""Ask a server over TCP whether it is ready, in its own protocol but without its client library."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+TIMEOUT = 2.0
+
+
+def postgres_answers(host: str, port: int, user: str) -> bool:
+    """Say whether PostgreSQL at `host`:`port` takes connections.
+
+    Sends a StartupMessage (protocol 3.0): a server that is ready asks for authentication ('R'), one that is
+    still starting answers with an error ('E').
+    """
+    body = struct.pack("!I", 3 << 16) + b"user\0" + user.encode() + b"\0database\0postgres\0\0"
+    return _first_bytes(host, port, struct.pack("!I", len(body) + 4) + body, 1) == b"R"
+
+
+def mariadb_answers(host: str, port: int) -> bool:
+    """Say whether MariaDB or MySQL at `host`:`port` takes connections: it greets with protocol version 10."""
+    greeting = _first_bytes(host, port, b"", 5)
+    return len(greeting) == 5 and greeting[4] == 10
+
+
+def _first_bytes(host: str, port: int, request: bytes, count: int) -> bytes:
+    received = b""
+    try:
+        with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
+            connection.sendall(request)
+            while len(received) < count and (piece := connection.recv(count - len(received))):
+                received += piece
+    except OSError:
+        return b""
+    return received

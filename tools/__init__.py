@@ -1,0 +1,1 @@
+"""What tasks.py is made of; nothing here is installed with Stagecraft."""
