@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.context import Machine
 from stagecraft_hookspecs.errors import NotFound, UserError
-from stagecraft_hookspecs.values import LOCAL, Host, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Host, Image, Result, Secret
 
 from stagecraft.machine.local import LocalMachine
 from stagecraft.machine.scope import Scope
@@ -137,6 +137,12 @@ class RunContext:
     def home(self, host: Host = LOCAL) -> str:
         """Return the folder of this environment on a host."""
         return str(self._root / ".stagecraft" / "run" / self._environment)
+
+    def image(self, image: Image, host: Host = LOCAL) -> str:
+        """Have an image on a host's engine and return the id that it has there."""
+        from stagecraft.images.deliver import deliver_image
+
+        return deliver_image(self, image, host)
 
     def secret(self, name: str) -> Secret:
         """Return a secret by name."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -76,6 +76,17 @@ class Context(Protocol):
 
     def home(self, host: Host = LOCAL) -> str:
         """Return the absolute folder on ``host`` that belongs to this project's environment; made on the first write."""
+        ...
+
+    def image(self, image: Image, host: Host = LOCAL) -> str:
+        """Have an image, known by its digest, on a host's engine and return the id that it has there.
+
+        One that is there already costs a question. Otherwise it is pulled by digest with credentials that stay on this machine
+        or, without a registry, sent from this machine's engine: the blobs that the host lacks.
+
+        Raises:
+            ProviderError: It cannot be had: the registry refuses, this engine has it no more, the host has no room.
+        """
         ...
 
     def secret(self, name: str) -> Secret:

@@ -63,7 +63,7 @@ from stagecraft_hookspecs.provider import Provider
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Context
-    from stagecraft_hookspecs.values import File, Host
+    from stagecraft_hookspecs.values import File, Finding, Host
 
 
 @attrs.frozen(order=True)
@@ -76,6 +76,21 @@ class Endpoint:
 
 
 @attrs.frozen
+class Limits:
+    """Bound what a route's requests may take; 0 means the proxy's own default.
+
+    Attributes:
+        body: Bytes of a request's body; more is answered with 413.
+        timeout: Seconds until the service must have begun its answer; then 504.
+        idle: Seconds that an open stream or WebSocket may be silent.
+    """
+
+    body: int = 0
+    timeout: float = 0.0
+    idle: float = 0.0
+
+
+@attrs.frozen
 class Route:
     """Say which requests go where.
 
@@ -83,22 +98,37 @@ class Route:
         id: Unique and stable: ``web-80``.
         service: The compose service behind it.
         listen: Port on the host.
+        port: Port on which the service's instances listen.
+        bind: Address of the host to listen on; empty means all.
         hosts: Host names; empty means any.
         path: Prefix; ``strip`` removes it before forwarding.
         tls: ``off``, ``given`` or ``acme``.
+        certificate, key: With ``given``: the files, PEM, relative to the project; the key's content is a secret.
+        redirect: Answer every request with 308 to this: ``https`` for the same address over TLS, or a host name.
+        check: Path that answers below 400 when the service is well; empty means that only the connection is looked at.
+        limits: What its requests may take.
+        page: File with the maintenance page, relative to the project; empty means a plain one. Sent with 503.
+        grace: Seconds that requests in flight get when a target is drained: the service's stop grace.
         targets: Sorted; none means the maintenance page.
-        limits: Body size, timeouts, redirects, as data.
     """
 
     id: str
     service: str
     listen: int
+    port: int = 0
+    bind: str = ""
     hosts: tuple[str, ...] = ()
     path: str = "/"
     strip: bool = False
     tls: str = "off"
+    certificate: str = ""
+    key: str = ""
+    redirect: str = ""
+    check: str = ""
+    limits: Limits = Limits()
+    page: str = ""
+    grace: float = 10.0
     targets: tuple[Endpoint, ...] = ()
-    limits: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 class ProxyRenderer(ABC):
@@ -109,11 +139,20 @@ class ProxyRenderer(ABC):
 
     @abstractmethod
     def render(self, routes: tuple[Route, ...]) -> Mapping[str, File]:
-        """Return the proxy's configuration files by path; the same for the same routes, byte for byte."""
+        """Return the proxy's configuration files by path; the same for the same routes, byte for byte.
+
+        Files that the routes name (certificates, pages) are not read here: the proxy ships them from ``Context.root``.
+        """
+
+    def findings(self, routes: tuple[Route, ...]) -> tuple[Finding, ...]:
+        """Return what the plan should say of these routes: what this proxy cannot do (an error), or loses (a warning)."""
+        return ()
 
 
 class Proxy(Provider):
     """Move routes between releases on one host without losing a request.
+
+    Several environments, and projects, may share a host: what a proxy keeps and how it is named must hold both names.
 
     Attributes:
         Renderer: The pure half; constructed with the same configuration.
@@ -125,7 +164,11 @@ class Proxy(Provider):
 
     @abstractmethod
     def ensure(self, ctx: Context, host: Host, routes: tuple[Route, ...]) -> None:
-        """Make the proxy run with these listeners. Never recreates a running one. Raises ProviderError when a port is taken."""
+        """Make the proxy run with these listeners, the targets of the routes that it has left as they are.
+
+        Never recreates a running one, nor upgrades it: another image or other settings wait until ``remove``, and a warning in
+        the log says so. Raises ProviderError when a port is taken, naming by whom, and when the configuration is rejected.
+        """
 
     @abstractmethod
     def switch(self, ctx: Context, host: Host, routes: tuple[Route, ...]) -> None:

@@ -78,6 +78,7 @@ from stagecraft_hookspecs.provider import Provider
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Context
+    from stagecraft_hookspecs.proxy import Route
     from stagecraft_hookspecs.values import Build, Command, File, Finding, Folder, Host, Image, Operation
 
 
@@ -130,6 +131,8 @@ class Service:
         image: What to run; ``digest`` is empty while planning. None for runtimes that run no images.
         build: What was built for it, or None.
         update: Its ``deploy.update_config``.
+        routes: What a proxy in front of it sends here, without targets. The ports that they listen on are the proxy's, and no
+            longer in ``definition``.
     """
 
     name: str
@@ -139,6 +142,7 @@ class Service:
     image: Image | None = None
     build: Build | None = None
     update: Update = Update()
+    routes: tuple[Route, ...] = ()
 
 
 @attrs.frozen
@@ -310,7 +314,8 @@ class Renderer(ABC):
 class Runtime(Provider):
     """Put a release in place on one host. Steps are called per host, in parallel over hosts, and are safe to repeat.
 
-    The five steps are abstract; ``ship`` has a default that fits a runtime which needs its files and nothing else.
+    The five steps are abstract. ``preflight``, ``ship`` and ``instances`` have defaults that fit a runtime which checks nothing,
+    needs its files and nothing else, and knows its instances' releases.
 
     Attributes:
         images: Whether services run from images; then the kernel builds and pushes them.
@@ -319,6 +324,12 @@ class Runtime(Provider):
 
     images: ClassVar[bool] = True
     Renderer: ClassVar[type[Renderer]]
+
+    def preflight(self, ctx: Context, target: Target) -> None:
+        """Check that the host can take the release (engine, space, ports); called before anything is built, and changes nothing.
+
+        ``target``'s images have no digest yet. Raises ``ProviderError`` with what is wrong.
+        """
 
     def ship(self, ctx: Context, target: Target) -> None:
         """Have the release's files on the host, so that one-off commands can run before it is prepared; start nothing."""
@@ -351,6 +362,14 @@ class Runtime(Provider):
     @abstractmethod
     def observe(self, ctx: Context, host: Host) -> tuple[Instance, ...]:
         """Return every instance of the project's environment on a host, sorted by service and id; change nothing."""
+
+    def instances(self, ctx: Context, host: Host, release_id: str) -> tuple[Instance, ...]:
+        """Return those of ``observe`` that make up a release, whether it serves already or is only prepared.
+
+        An instance that an earlier release started and this one left untouched is one of them. A proxy's routes lead to those
+        that run and are well.
+        """
+        return tuple(i for i in self.observe(ctx, host) if i.active or i.release_id == release_id)
 
 
 @hookspec

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import CommandFailed, NotFound, ToolMissing, UserError
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -191,6 +191,10 @@ class FakeContext:
     def home(self, host: Host = LOCAL) -> str:
         """Return the folder of this environment on a host."""
         return str(self._root / ".stagecraft" / "run" / self._environment)
+
+    def image(self, image: Image, host: Host = LOCAL) -> str:
+        """Return the image's digest as its id, as if the host's engine had it."""
+        return image.digest or image.name
 
     def secret(self, name: str) -> Secret:
         """Return a secret; raises NotFound for one that was not given."""

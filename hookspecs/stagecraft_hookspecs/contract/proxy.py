@@ -11,7 +11,7 @@ from stagecraft_hookspecs.contract.calls import Call
 from stagecraft_hookspecs.contract.doubles import FakeContext, FakeMachine
 from stagecraft_hookspecs.errors import StagecraftError
 from stagecraft_hookspecs.provider import Provider
-from stagecraft_hookspecs.proxy import Endpoint, Proxy, ProxyRenderer, Route
+from stagecraft_hookspecs.proxy import Endpoint, Limits, Proxy, ProxyRenderer, Route
 from stagecraft_hookspecs.values import File, Host
 
 
@@ -29,9 +29,13 @@ class ProxyContract(ProviderContract):
         """Return routes: two targets, another host name and path, and one without a target."""
         blue, green = Endpoint("127.0.0.1", 49152, "api-1"), Endpoint("127.0.0.1", 49153, "api-2")
         return (
-            Route("api-80", "api", 80, ("shop.example.com",), "/api", strip=True, targets=(blue, green)),
-            Route("web-80", "web", 80, targets=(Endpoint("127.0.0.1", 49200, "web-1"),), limits={"body": 1, "age": 2}),
-            Route("down-81", "web", 81),
+            Route(
+                "api-80", "api", 80, 8000, hosts=("shop.example.com",), path="/api", strip=True, targets=(blue, green)
+            ),
+            Route("down-81", "web", 81, 8000, grace=1.0),
+            Route(
+                "web-80", "web", 80, 8000, limits=Limits(body=1 << 20), targets=(Endpoint("127.0.0.1", 49200, "web-1"),)
+            ),
         )
 
     def ready(self, ctx: FakeContext) -> FakeContext:
