@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from . import databases, engine, images, node, state, tools
+from . import databases, engine, hosts, images, node, state, tools
 from .layout import Layout, TestbedError, checked, default_layout
 
 Up = Callable[[Layout, dict[str, state.Part]], state.Part]
@@ -42,7 +42,9 @@ def take_down(layout: Layout | None = None) -> None:
     if not layout.root.exists():
         return
     with state.locked(layout):
-        for name, part in state.load(layout).items():
+        parts = state.load(layout)
+        hosts.down(layout, parts)
+        for name, part in parts.items():
             if name == "docker":
                 engine.down(layout, part)
         for name in databases.SERVERS:
@@ -81,6 +83,7 @@ def _strace(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
 
 PARTS: dict[str, Up] = {
     "docker": engine.up,
+    "hosts": hosts.up,
     "postgres": databases.up_postgres,
     "mariadb": databases.up_mariadb,
     "node": node.up,

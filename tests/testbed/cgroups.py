@@ -9,6 +9,21 @@ from .processes import JAIL
 
 MOUNTED = Path("/sys/fs/cgroup")
 
+MOUNT = """
+cg=/sys/fs/cgroup
+if ! mountpoint -q $cg; then
+  if grep -q 'cgroup2$' /proc/filesystems && ! awk '$2 > 0 { used = 1 } END { exit !used }' /proc/cgroups; then
+    mount -t cgroup2 cgroup2 $cg
+  else
+    mount -t tmpfs -o mode=755 cgroup $cg
+    for c in $(awk '!/^#/ && $4 == 1 { print $1 }' /proc/cgroups); do
+      mkdir $cg/$c && mount -t cgroup -o $c cgroup $cg/$c || rmdir $cg/$c
+    done
+  fi
+fi
+"""
+"""Shell script: where no control groups are mounted, mount what the kernel offers, version 2 unless 1 is in use."""
+
 
 def make_room(base: Path) -> None:
     """Let `base` have child groups with controllers, where it is a version 2 group below the true root.

@@ -28,25 +28,13 @@ PROGRAMS = (
 
 # $@: the command to become, in the engine's own mount namespace
 # - sockets and state at fixed places may be another engine's: put empty folders over them (FIXED)
-# - without cgroups mounted: mount what the kernel offers, version 2 unless version 1 is in use
-PRELUDE = """
+FRESH_FOLDERS = """
 for d in /run/containerd /run/docker /run/runc; do
   mkdir -p $d
   mount -t tmpfs -o mode=711 tmpfs $d
 done
-cg=/sys/fs/cgroup
-if ! mountpoint -q $cg; then
-  if grep -q 'cgroup2$' /proc/filesystems && ! awk '$2 > 0 { used = 1 } END { exit !used }' /proc/cgroups; then
-    mount -t cgroup2 cgroup2 $cg
-  else
-    mount -t tmpfs -o mode=755 cgroup $cg
-    for c in $(awk '!/^#/ && $4 == 1 { print $1 }' /proc/cgroups); do
-      mkdir $cg/$c && mount -t cgroup -o $c cgroup $cg/$c || rmdir $cg/$c
-    done
-  fi
-fi
-exec "$@"
 """
+PRELUDE = FRESH_FOLDERS + cgroups.MOUNT + 'exec "$@"\n'
 
 
 def up(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
@@ -56,9 +44,9 @@ def up(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
         return recorded
     if recorded is not None:
         down(layout, recorded)
+    environment = client(layout)
     prefix = _unpacked(layout)
     tools.provide(layout, ("ip", "iptables", "ip6tables", "runc"), layout.sbin)
-    environment = _client(layout, prefix)
     net = network.choose(network.ROUTES.read_text())
     notes = {"octet": str(net.octet), "forwarding": network.FORWARDING.read_text().strip()}
     parts["docker"] = state.Part(None, {}, notes)
@@ -146,8 +134,9 @@ def _unpacked(layout: Layout) -> Path:
     return prefix
 
 
-def _client(layout: Layout, prefix: Path) -> dict[str, str]:
-    """Lay out the client's folder; return the variables that make `docker` talk to this engine."""
+def client(layout: Layout) -> dict[str, str]:
+    """Lay out the client and its plugins; return the variables that make it talk to this engine."""
+    prefix = _unpacked(layout)
     folder = layout.root / "docker-config"
     (folder / "cli-plugins").mkdir(parents=True, exist_ok=True)
     layout.bin.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,21 @@ class Layout:
         return self.root / "databases"
 
     @property
+    def hosts(self) -> Path:
+        """Disks, logs and records of the hosts, one folder each; gone after `down`."""
+        return self.root / "hosts"
+
+    @property
+    def ssh(self) -> Path:
+        """The client's keys and configuration, and the hosts' own keys, which outlive `down`."""
+        return self.root / "ssh"
+
+    @property
+    def registry(self) -> Path:
+        """Configuration, accounts and contents of the registries; made anew at each start."""
+        return self.root / "registry"
+
+    @property
     def bin(self) -> Path:
         """Commands offered to tests; goes first on PATH."""
         return self.root / "bin"

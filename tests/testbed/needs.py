@@ -1,17 +1,20 @@
-"""Say which of the real parts are there: docker, postgres, mariadb, node. Standard library only."""
+"""Say which of the real parts are there: docker, hosts, postgres, mariadb, node. Standard library only."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from .probes import mariadb_answers, postgres_answers
+from .probes import engine_answers, mariadb_answers, postgres_answers, ssh_answers
 
 TIMEOUT = 10.0
 OLDEST_NODE = 18
+HOSTS = "STAGECRAFT_TESTBED_HOSTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,32 @@ def node() -> Missing | Ready:
     return npm if isinstance(npm, Missing) else Ready(f"node {version}, npm {npm}")
 
 
+def hosts() -> Missing | Ready:
+    """Look for the hosts of the testbed that STAGECRAFT_TESTBED_HOSTS names, with SSH and an engine that answer."""
+    root = os.environ.get(HOSTS)
+    if not root:
+        return Missing(f"{HOSTS} is not set")
+    if os.geteuid() != 0:
+        return Missing("only root can look into hosts")
+    try:
+        records = [json.loads((folder / "spec.json").read_text()) for folder in sorted(Path(root).glob("hosts/h?"))]
+        addresses = dict(line.split()[0].split(",") for line in Path(root, "ssh/known_hosts").read_text().splitlines())
+    except (OSError, ValueError):
+        return Missing(f"no hosts are up in {root}, which {HOSTS} names")
+    usual = [f"h{record['number']}" for record in records]
+    if len(usual) < 3:
+        return Missing(f"{len(usual)} hosts are up in {root}, which {HOSTS} names; the tests need 3")
+    for name in usual[:3]:
+        if not ssh_answers(addresses.get(name, ""), 22):
+            return Missing(f"no SSH server answers on host {name} in {root}, which {HOSTS} names")
+        if not engine_answers(f"{root}/hosts/{name}/run/docker.sock"):
+            return Missing(f"no engine answers on host {name} in {root}, which {HOSTS} names")
+    return Ready(f"{', '.join(f'{name} at {addresses[name]}' for name in usual)}")
+
+
 PROBES: dict[str, Callable[[], Missing | Ready]] = {
     "docker": docker,
+    "hosts": hosts,
     "postgres": postgres,
     "mariadb": mariadb,
     "node": node,

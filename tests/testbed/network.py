@@ -81,25 +81,25 @@ def choose(table: str) -> Network:
 def create(layout: Layout, network: Network) -> None:
     """Make the bridge and the rules; what a killed run left of them is replaced."""
     remove(layout, network)
-    _ip(layout, "link", "add", network.bridge, "type", "bridge")
-    _ip(layout, "addr", "add", network.bridge_address, "dev", network.bridge)
-    _ip(layout, "link", "set", network.bridge, "up")
+    run_ip(layout, "link", "add", network.bridge, "type", "bridge")
+    run_ip(layout, "addr", "add", network.bridge_address, "dev", network.bridge)
+    run_ip(layout, "link", "set", network.bridge, "up")
     for table, chain, *rest in network.rules:
-        _iptables(layout, "-t", table, "-I", chain, *rest)
+        run_iptables(layout, "-t", table, "-I", chain, *rest)
 
 
 def remove(layout: Layout, network: Network) -> None:
     """Take away the rules, and every bridge with an address in the network; nothing else."""
     for table, chain, *rest in network.rules:
-        while _iptables(layout, "-t", table, "-D", chain, *rest, check=False):
+        while run_iptables(layout, "-t", table, "-D", chain, *rest, check=False):
             pass
     for name in bridges(layout, network):
-        _ip(layout, "link", "del", name)
+        run_ip(layout, "link", "del", name)
 
 
 def bridges(layout: Layout, network: Network) -> list[str]:
     """Return the names of the machine's bridges that have an address in `network`, sorted."""
-    listing = json.loads(_ip(layout, "-json", "-4", "addr"))
+    listing = json.loads(run_ip(layout, "-json", "-4", "addr"))
     return sorted(
         link["ifname"]
         for link in listing
@@ -114,15 +114,18 @@ def restore_forwarding(before: str) -> None:
         FORWARDING.write_text("0")
 
 
-def _ip(layout: Layout, *arguments: str) -> str:
+def run_ip(layout: Layout, *arguments: str, script: str = "") -> str:
+    """Run `ip`, with `script` as its input for `-batch -`; return what it prints."""
     command = [path_of(layout, "ip"), *arguments]
-    done = subprocess.run(command, env=dict(server_environment(layout)), capture_output=True, text=True, check=False)
+    environment = dict(server_environment(layout))
+    done = subprocess.run(command, env=environment, input=script, capture_output=True, text=True, check=False)
     if done.returncode:
         raise TestbedError(f"ip {' '.join(arguments)} failed: {done.stderr.strip()}", "the testbed needs root")
     return done.stdout
 
 
-def _iptables(layout: Layout, *arguments: str, check: bool = True) -> bool:
+def run_iptables(layout: Layout, *arguments: str, check: bool = True) -> bool:
+    """Run `iptables`; return whether it succeeded, or raise if it had to."""
     command = [path_of(layout, "iptables"), "-w", "5", *arguments]
     done = subprocess.run(command, env=dict(server_environment(layout)), capture_output=True, text=True, check=False)
     if done.returncode and check:

@@ -1,4 +1,4 @@
-"""Ask a server over TCP whether it is ready, in its own protocol but without its client library."""
+"""Ask a server over its socket whether it is ready, in its own protocol but without its client library."""
 
 from __future__ import annotations
 
@@ -22,6 +22,23 @@ def mariadb_answers(host: str, port: int) -> bool:
     """Say whether MariaDB or MySQL at `host`:`port` takes connections: it greets with protocol version 10."""
     greeting = _first_bytes(host, port, b"", 5)
     return len(greeting) == 5 and greeting[4] == 10
+
+
+def ssh_answers(host: str, port: int) -> bool:
+    """Say whether an SSH server at `host`:`port` takes connections: it greets with its protocol (RFC 4253, 4.2)."""
+    return _first_bytes(host, port, b"", 4) == b"SSH-"
+
+
+def engine_answers(path: str) -> bool:
+    """Say whether a Docker engine answers at the unix socket `path`."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(TIMEOUT)
+            connection.connect(path)
+            connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in connection.recv(64)
+    except OSError:
+        return False
 
 
 def _first_bytes(host: str, port: int, request: bytes, count: int) -> bytes:

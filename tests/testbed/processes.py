@@ -33,10 +33,15 @@ class Process:
     born: str
 
 
-def start(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> Process:
-    """Start `command` in namespaces of its own, detached, its output appended to `log`."""
+def start(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], namespaces: Sequence[str] = ()
+) -> Process:
+    """Start `command` in namespaces of its own, detached, its output appended to `log`.
+
+    `namespaces` are options of unshare(1) for more of them than mounts and processes, such as `--net`.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
-    argv = ["sh", "-c", DETACH, "sh", str(log), *JAIL, *command]
+    argv = ["sh", "-c", DETACH, "sh", str(log), *JAIL, *namespaces, *command]
     done = subprocess.run(argv, env=dict(environment), stdout=subprocess.PIPE, text=True, check=True)
     pid = int(done.stdout)
     return Process(pid, born(pid) or "gone")

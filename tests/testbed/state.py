@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from .layout import Layout
-from .processes import Process, alive
+from .processes import BOOT_ID, Process, alive
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part that was brought up: its server (None for mere commands), the environment to set, and its notes."""
+    """One part that was brought up: its server (None for mere commands), the environment to set, and its notes.
+
+    A part without a server that does not outlive a reboot of the machine notes the `boot` it was made in.
+    """
 
     process: Process | None
     environment: dict[str, str]
@@ -26,7 +29,16 @@ class Part:
 
 def running(part: Part | None) -> bool:
     """Say whether a recorded part is there to be used."""
-    return part is not None and (part.process is None or alive(part.process))
+    if part is None:
+        return False
+    if part.process is None:
+        return part.notes.get("boot", this_boot()) == this_boot()
+    return alive(part.process)
+
+
+def this_boot() -> str:
+    """Return what tells this run of the machine's kernel from others."""
+    return BOOT_ID.read_text().strip()
 
 
 def load(layout: Layout) -> dict[str, Part]:

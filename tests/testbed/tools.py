@@ -1,4 +1,4 @@
-"""Provide the small commands that a bare Debian lacks: ip, iptables, runc, strace.
+"""Provide the small commands that a bare Debian lacks: ip, iptables, runc, ssh, strace.
 
 They come from the machine's own suite, so they fit its C library, and are unpacked under the cache. A
 command that the system has is left to the system.
@@ -6,6 +6,7 @@ command that the system has is left to the system.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,13 +17,22 @@ from .layout import Layout, TestbedError
 from .roots import merge_usr
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PACKAGES = {"ip": "iproute2", "iptables": "iptables", "ip6tables": "iptables", "runc": "runc", "strace": "strace"}
+SSH = ("ssh", "ssh-add", "ssh-agent", "ssh-keygen", "ssh-keyscan", "scp", "sftp")
+PACKAGES = {
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "ip6tables": "iptables",
+    "runc": "runc",
+    "strace": "strace",
+    **dict.fromkeys(SSH, "openssh-client"),
+}
 FILES = {
     "ip": "usr/bin/ip",
     "iptables": "usr/sbin/iptables-nft",
     "ip6tables": "usr/sbin/ip6tables-nft",
     "runc": "usr/sbin/runc",
     "strace": "usr/bin/strace",
+    **{name: f"usr/bin/{name}" for name in SSH},
 }
 MACHINES_OWN = ("libc6", "libgcc-s1", "gcc-12-base", "gcc-14-base", "debconf")
 """Never unpacked: a second C library beside the one of the running loader would crash."""
@@ -42,7 +52,7 @@ def path_of(layout: Layout, command: str) -> str:
     """Return the path of one of the testbed's own commands, or of the system's."""
     found = shutil.which(command, path=search_path(layout))
     if found is None:
-        raise TestbedError(f"the command {command} is missing", f"delete {layout.root}/roots/tools and try again")
+        raise TestbedError(f"the command {command} is missing", f"delete {layout.root}/roots and try again")
     return found
 
 
@@ -74,13 +84,14 @@ def wrapper(program: Path, prefix: Path) -> str:
 
 
 def _unpacked(layout: Layout) -> Path:
-    prefix = layout.roots / "tools"
+    packages = sorted(set(PACKAGES.values()))
+    prefix = layout.roots / f"tools-{hashlib.sha256(repr(packages).encode()).hexdigest()[:8]}"
     if not prefix.exists():
         suite = apt.open_suite(layout, apt.machine_codename())
-        draft = layout.roots / "tools.part"
+        draft = prefix.with_suffix(".part")
         shutil.rmtree(draft, ignore_errors=True)
         merge_usr(draft)  # packages of bookworm still name /bin and /sbin
-        apt.unpack(apt.closure(suite, sorted(set(PACKAGES.values())), MACHINES_OWN), draft)
+        apt.unpack(apt.closure(suite, packages, MACHINES_OWN), draft)
         draft.rename(prefix)
     return prefix
 
