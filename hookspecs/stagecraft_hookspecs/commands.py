@@ -37,7 +37,7 @@ class Flag:
         short: One letter, or empty.
         metavar: What stands for the value in the help.
         choices: The only values it takes, if there are such.
-        complete: What completes its value: ``environment``, ``service``, ``release``, ``host``, ``file`` or nothing.
+        complete: What completes its value: ``environment``, ``service``, ``release``, ``host``, ``role``, ``file`` or nothing.
         positional: Whether the value may stand without the flag's name; never on a command that changes anything.
         aliases: Further names, without dashes.
     """

@@ -172,6 +172,10 @@ class Deployment:
         """Return the services that run on a host, sorted by name."""
         return tuple(s for s in self.services if host in s.hosts)
 
+    def routes_on(self, host: str) -> tuple[Route, ...]:
+        """Return the routes to the services of a host, without targets, sorted by id."""
+        return tuple(sorted((r for s in self.on(host) for r in s.routes), key=lambda r: r.id))
+
 
 @attrs.frozen
 class Draft:
@@ -273,23 +277,50 @@ class View:
 
 @attrs.frozen
 class LogQuery:
-    """Say which log lines are wanted. ``since`` is seconds back (0: all); ``tail`` lines per instance (-1: all)."""
+    """Say which log lines are wanted.
+
+    Attributes:
+        since: Seconds back; 0 means all.
+        tail: Lines per instance; -1 means all.
+        timestamps: Whether a line's text begins with its time, in RFC 3339 and UTC, and a space: for merging hosts' lines.
+    """
 
     services: tuple[str, ...] = ()
     follow: bool = False
     since: float = 0.0
     tail: int = -1
+    timestamps: bool = False
 
 
 @attrs.frozen
 class Execution:
-    """Describe a command to run in a service's running instance or, with ``oneoff``, in a new instance of the release's image."""
+    """Describe a command to run in a service's running instance or, with ``oneoff``, in a new instance of the release's image.
+
+    Attributes:
+        interactive: Whether it gets a terminal.
+        stdin: Whether it reads standard input; implied by ``interactive``.
+    """
 
     service: str
     argv: tuple[str, ...]
     oneoff: bool = False
     interactive: bool = False
     timeout: float = 0.0
+    stdin: bool = False
+
+
+@attrs.frozen
+class Leftover:
+    """Name something on a host that no release needs.
+
+    Attributes:
+        kind: ``container``, ``image``, ``release`` (its files) or a word of the runtime's own.
+        size: Bytes that its removal frees, as far as the host tells.
+    """
+
+    kind: str
+    name: str
+    size: int = 0
 
 
 class Renderer(ABC):
@@ -314,15 +345,17 @@ class Renderer(ABC):
 class Runtime(Provider):
     """Put a release in place on one host. Steps are called per host, in parallel over hosts, and are safe to repeat.
 
-    The five steps are abstract. ``preflight``, ``ship`` and ``instances`` have defaults that fit a runtime which checks nothing,
-    needs its files and nothing else, and knows its instances' releases.
+    The five steps are abstract. The others have defaults that fit a runtime which checks nothing, needs
+    its files and nothing else, knows its instances' releases and leaves nothing behind.
 
     Attributes:
         images: Whether services run from images; then the kernel builds and pushes them.
+        routable: Whether an instance has an address at which a proxy on its host reaches it (``Instance.address``).
         Renderer: The pure half; constructed with the same configuration.
     """
 
     images: ClassVar[bool] = True
+    routable: ClassVar[bool] = False
     Renderer: ClassVar[type[Renderer]]
 
     def preflight(self, ctx: Context, target: Target) -> None:
@@ -362,6 +395,21 @@ class Runtime(Provider):
     @abstractmethod
     def observe(self, ctx: Context, host: Host) -> tuple[Instance, ...]:
         """Return every instance of the project's environment on a host, sorted by service and id; change nothing."""
+
+    def changed(self, ctx: Context, target: Target) -> tuple[str, ...]:
+        """Return the paths, of ``target.files``, of the files on the host that are missing or not as they were shipped.
+
+        Changes nothing. By default nothing is looked at; a runtime that keeps its files where ``ship`` puts them can compare.
+        """
+        return ()
+
+    def prune(self, ctx: Context, host: Host, keep: tuple[str, ...], *, dry_run: bool = False) -> tuple[Leftover, ...]:
+        """Remove what this runtime made on a host for releases that are not in ``keep``, and return it; sorted.
+
+        Nothing that runs is touched, nor anything that somebody else made. ``keep`` has the release that serves. With
+        ``dry_run`` return what would be removed. Safe to repeat.
+        """
+        return ()
 
     def instances(self, ctx: Context, host: Host, release_id: str) -> tuple[Instance, ...]:
         """Return those of ``observe`` that make up a release, whether it serves already or is only prepared.

@@ -106,7 +106,7 @@ def value_of(flag: Flag, given: object) -> object:
     """Return a flag's value in the type of its default; raises UserError for a value that it cannot take."""
     if isinstance(flag.default, tuple):
         text = ",".join(map(str, given)) if isinstance(given, list | tuple) else str(given or "")
-        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip())) or flag.default
     if isinstance(flag.default, int) and not isinstance(flag.default, bool):
         try:
             return int(str(given))

@@ -130,6 +130,8 @@ def _names(what: str, session: Session) -> Iterable[str]:
             return list(session.loaded.services)
         if what == "host":
             return [h.name for h in session.config.hosts]
+        if what == "role":
+            return session.config.roles
         if what == "release":
             with session.context() as ctx:
                 return [r.id for r in session.loaded.state.releases(ctx)]

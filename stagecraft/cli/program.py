@@ -75,7 +75,8 @@ class StagecraftProgram(Program):
         for context in parsed:
             for argument in context.args.values():
                 # an empty shell variable must not widen what is deployed, nor choose where
-                if argument.takes_value and argument.raw_value is not None and not str(argument.raw_value).strip():
+                given = argument.value if argument.kind is list else [argument.raw_value]
+                if argument.takes_value and any(value is not None and not str(value).strip() for value in given):
                     flag = argument.names[0]
                     raise UserError(f"--{flag} is empty", hint="give it a value, or leave it out")
         if len(parsed) != 1:
@@ -131,9 +132,9 @@ def build_collection(commands: Sequence[CommandLine], edge: Edge | None = None) 
 
 def _argument(flag: Flag) -> Argument:
     names = (flag.name, *((flag.short,) if flag.short else ()), *flag.aliases)
-    # numbers are read where a fault of theirs can be named
-    kind = bool if isinstance(flag.default, bool) else str
-    default = flag.default if not isinstance(flag.default, tuple) else ",".join(flag.default)
+    # numbers are read where a fault of theirs can be named; lists may be given more than once, `--host a --host b`
+    kind = bool if isinstance(flag.default, bool) else list if isinstance(flag.default, tuple) else str
+    default = flag.default if not isinstance(flag.default, tuple) else None
     # Invoke cannot bear an attribute name that equals the flag's own
     attribute = flag.name.replace("-", "_") if "-" in flag.name else None
     return Argument(names=names, kind=kind, default=default, help=flag.help, attr_name=attribute)

@@ -1,20 +1,39 @@
-"""Look at what runs."""
+"""Look at what runs, on every host at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
-from stagecraft_hookspecs.errors import NotFound, UserError
-from stagecraft_hookspecs.runtime import Instance, LogQuery, View
+from stagecraft_hookspecs.errors import StagecraftError
+from stagecraft_hookspecs.runtime import Instance
 from stagecraft_hookspecs.values import Release
 
-from stagecraft.run.history import History
+from stagecraft.run.fleet import Failure, each
+from stagecraft.run.selection import Selection, choose
+from stagecraft.run.serving import Serving
 
 if TYPE_CHECKING:
+    from stagecraft_hookspecs.state import Holder
+    from stagecraft_hookspecs.values import Host
+
     from stagecraft.context import RunContext
     from stagecraft.project import Project
+
+
+@attrs.frozen
+class Seen:
+    """Hold what one host showed.
+
+    Attributes:
+        routes: Route id to the targets that get requests, as the proxy tells; None where there is none to ask.
+        fault: Why the proxy could not be asked.
+    """
+
+    instances: tuple[Instance, ...]
+    routes: Mapping[str, tuple[str, ...]] | None = None
+    fault: StagecraftError | None = None
 
 
 @attrs.frozen
@@ -23,12 +42,24 @@ class Status:
 
     Attributes:
         expected: Service and host to how many instances should serve.
+        hosts: Those that could be asked, by name.
+        failures: Why others could not, or not in full.
+        mixed: Services of which not every host runs what the release wants, with host and release id of each.
+        unfinished: A run that neither ended nor was undone.
+        next_step: The command that ends it.
+        holder: Who changes the environment right now.
     """
 
     environment: str
     release: Release | None
     instances: tuple[Instance, ...]
-    expected: dict[tuple[str, str], int]
+    expected: Mapping[tuple[str, str], int]
+    hosts: Mapping[str, Seen] = attrs.field(factory=dict)
+    failures: tuple[Failure, ...] = ()
+    mixed: Mapping[str, tuple[tuple[str, str], ...]] = attrs.field(factory=dict)
+    unfinished: Release | None = None
+    next_step: str = ""
+    holder: Holder | None = None
 
     @property
     def healthy(self) -> bool:
@@ -36,67 +67,71 @@ class Status:
         return all(self.well(service, host) >= count for (service, host), count in self.expected.items())
 
     def well(self, service: str, host: str) -> int:
-        """Count the instances of a service on a host that serve and are not unhealthy; one that was to end and did is well."""
-        return sum(
-            i.active
-            and ((i.state == "running" and i.health != "unhealthy") or (i.state == "exited" and i.exit_code == 0))
-            for i in self.instances
-            if (i.service, i.host) == (service, host)
-        )
+        """Count the instances of a service on a host that are well."""
+        return sum(well(i) for i in self.instances if (i.service, i.host) == (service, host))
 
 
-def observe(project: Project, ctx: RunContext, hosts: Sequence[str] = (), services: Sequence[str] = ()) -> Status:
-    """Observe the environment; raises UserError before the first deploy, NotFound for an unknown service or host."""
-    serving = History(project.state.releases(ctx)).serving
-    if serving is None:
-        raise UserError(f"nothing was deployed to {ctx.environment} yet", hint="run `stagecraft deploy`")
-    _check(project, hosts, services)
-    chosen = [h for h in project.config.hosts if not hosts or h.name in hosts]
-    instances: list[Instance] = []
-    for host in chosen:
-        with project.blamed():
-            instances += project.runtime.observe(ctx, host)
-    from stagecraft.run import bundle as bundles
-
-    origin = History(project.state.releases(ctx)).origin(serving)
-    deployed = bundles.load(project.state.open(ctx, origin.id), origin.id).deployment
-    expected = {
-        (s.name, h): s.replicas
-        for s in deployed.services
-        for h in s.hosts
-        if (not services or s.name in services) and (not hosts or h in hosts)
-    }
-    kept = tuple(i for i in instances if not services or i.service in services)
-    return Status(ctx.environment, serving, kept, expected)
+def well(instance: Instance) -> bool:
+    """Tell whether an instance serves and is not unhealthy; one that was to end and did is well."""
+    running = instance.state == "running" and instance.health != "unhealthy"
+    return instance.active and (running or (instance.state == "exited" and instance.exit_code == 0))
 
 
-def read_logs(
+def observe(
     project: Project,
     ctx: RunContext,
-    show: Callable[[str], None],
-    hosts: Sequence[str],
-    services: Sequence[str],
-    follow: bool,
-    since: float,
-    tail: int,
-) -> None:
-    """Hand on the log lines of every host, each as ``SERVICE | text``."""
-    _check(project, hosts, services)
-    names = tuple(services) or tuple(project.services)
-    for host in project.config.hosts:
-        if hosts and host.name not in hosts:
-            continue
+    hosts: Sequence[str] = (),
+    services: Sequence[str] = (),
+    roles: Sequence[str] = (),
+) -> Status:
+    """Observe the environment.
+
+    Raises:
+        UserError: Nothing was deployed yet; NotFound for an unknown service, host or role.
+        ProviderError: No host could be asked.
+    """
+    choose(project, hosts, services, roles)
+    serving = Serving(project, ctx)
+    deployed = serving.bundle.deployment
+    chosen = choose(project, hosts, services, roles, serving=deployed.hosts)
+    routed = {h for s in deployed.services if s.routes for h in s.hosts} if project.has("proxy") else set()
+    gathered = each(ctx, chosen.hosts, lambda host: see(project, ctx, host, routes=host.name in routed))
+    seen = gathered.unless_all_failed().found
+    with project.blamed():
+        holder = project.state.holder(ctx)
+    everything = tuple(i for one in seen.values() for i in one.instances)
+    partly = (Failure(name, one.fault) for name, one in seen.items() if one.fault)
+    return Status(
+        ctx.environment,
+        serving.release,
+        tuple(i for i in everything if chosen.wants(i.service)),
+        _expected(serving, chosen),
+        seen,
+        tuple(sorted((*gathered.failures, *partly), key=lambda f: f.host)),
+        {s: where for s, where in serving.mixed(everything).items() if chosen.wants(s)},
+        serving.history.unfinished,
+        serving.next_step,
+        holder,
+    )
+
+
+def see(project: Project, ctx: RunContext, host: Host, *, routes: bool) -> Seen:
+    """Look at one host; that its proxy does not answer hides nothing of what runs there."""
+    with project.blamed():
+        instances = project.runtime.observe(ctx, host)
+    if not routes:
+        return Seen(instances)
+    try:
         with project.blamed():
-            view = View(ctx.project, ctx.environment, host, ctx.home(host), "", project.runtime.observe(ctx, host))
-            command = project.renderer().logs(view, LogQuery(names, follow, since, tail))
-        ctx.machine(host).run(command, on_line=show)
+            return Seen(instances, project.provider("proxy").serving(ctx, host))
+    except StagecraftError as error:
+        return Seen(instances, None, error)
 
 
-def _check(project: Project, hosts: Sequence[str], services: Sequence[str]) -> None:
-    known = [h.name for h in project.config.hosts]
-    for host in hosts:
-        if host not in known:
-            raise NotFound("host", host, known)
-    for service in services:
-        if service not in project.services:
-            raise NotFound("service", service, project.services)
+def _expected(serving: Serving, chosen: Selection) -> dict[tuple[str, str], int]:
+    return {
+        (s.name, host): s.replicas
+        for s in serving.bundle.deployment.services
+        for host in s.hosts
+        if chosen.wants(s.name) and host in chosen.names
+    }

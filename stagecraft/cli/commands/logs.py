@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.commands import CommandLine, Flag
 
-from stagecraft.cli.commands.status import HOST, SERVICE
+from stagecraft.cli.flags import HOST, SERVICE
 
 if TYPE_CHECKING:
     from stagecraft.cli.session import Session

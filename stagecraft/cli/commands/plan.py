@@ -51,7 +51,7 @@ COMMANDS = (
             VERSION,
             SERVICES,
             Flag("hosts", "only what happens on these hosts", default=(), metavar="A,B", complete="host"),
-            Flag("roles", "only what happens on hosts with these roles", default=(), metavar="A,B"),
+            Flag("roles", "only what happens on hosts with these roles", default=(), metavar="A,B", complete="role"),
             Flag("format", "how to print it", default="text", choices=("text", "json", "mermaid")),
             Flag("output", "save it as JSON for `deploy --plan`", short="o", metavar="FILE", complete="file"),
         ),
