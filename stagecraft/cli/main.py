@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -44,6 +45,8 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         hush(sys.stdout)
         return 0
+    finally:
+        _settle()
 
 
 def _streams() -> None:
@@ -56,7 +59,17 @@ def _streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        with contextlib.suppress(OSError):  # what cannot be written by now is said where it is written again
+            sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _settle() -> None:
+    """Write out what is still buffered; where that fails nobody is left to read it, and Python must not change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            hush(stream)
 
 
 def _overview(sink: Sink, words: Words) -> int:

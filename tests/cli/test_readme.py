@@ -48,7 +48,9 @@ def test_doctor_takes_a_deploy_that_runs_for_one_that_runs(small: Project, shell
         block("python", "stagecraft_finalize").replace('"cdn", "purge", "--all"', '"look",')
     )
     (tools := small.folder / "tools").mkdir()
-    program(tools, "look", f"{sys.executable} -m stagecraft doctor > {small.folder}/seen; echo $? >> {small.folder}/seen")
+    program(
+        tools, "look", f"{sys.executable} -m stagecraft doctor > {small.folder}/seen; echo $? >> {small.folder}/seen"
+    )
     shell.setenv("PATH", str(tools), prepend=":")
     small("deploy", "-v", "1", code=0)
     seen = (small.folder / "seen").read_text()
