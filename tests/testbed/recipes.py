@@ -98,6 +98,17 @@ def _caddy(layout: Layout, root: Path) -> None:
         (root / folder).mkdir(exist_ok=True)
 
 
+def _haproxy(layout: Layout, root: Path) -> None:
+    roots.add_account(root, "haproxy", 99, "/var/lib/haproxy")
+    (root / "usr/local/etc/haproxy").mkdir(parents=True)
+    (root / "var/lib/haproxy").mkdir(exist_ok=True)
+    shutil.chown(root / "var/lib/haproxy", 99, 99)
+
+
+def _app(layout: Layout, root: Path) -> None:
+    shutil.copy(HERE / "app/app.py", root / "srv/app.py")
+
+
 def _busybox(layout: Layout, root: Path) -> None:
     listing = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True)
     for applet in listing.stdout.split():
@@ -209,7 +220,7 @@ RECIPES = (
     Recipe(
         "caddy",
         ("caddy:2", "caddy:2-alpine"),
-        "bookworm",
+        "sid",  # older suites have 2.6, which cannot read a file per request
         (*BASE, "ca-certificates", "caddy"),
         (
             f"ENV {PATH}",
@@ -219,6 +230,32 @@ RECIPES = (
             'CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]',
         ),
         finish=_caddy,
+    ),
+    Recipe(
+        "haproxy",
+        ("haproxy:3.0", "haproxy:lts"),
+        "trixie",
+        (*BASE, "ca-certificates", "haproxy"),
+        (
+            f"ENV {PATH}",
+            "USER haproxy",
+            "WORKDIR /var/lib/haproxy",
+            "STOPSIGNAL SIGUSR1",  # finish what is under way, then end
+            'CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]',
+        ),
+        finish=_haproxy,
+    ),
+    *(
+        Recipe(
+            "app",
+            (f"app:{version}",),
+            "bookworm",
+            (*BASE, "python3"),
+            (f"ENV {PATH}", f"ENV APP_VERSION={version}", "EXPOSE 8000", 'CMD ["python3", "/srv/app.py"]'),
+            finish=_app,
+            files=("app/app.py",),
+        )
+        for version in (1, 2)
     ),
 )
 
