@@ -12,6 +12,7 @@ from stagecraft_hookspecs.context import Machine
 from stagecraft_hookspecs.errors import NotFound, UserError
 from stagecraft_hookspecs.values import LOCAL, Host, Image, Result, Secret
 
+from stagecraft.images.deliveries import Deliveries
 from stagecraft.machine.local import LocalMachine
 from stagecraft.machine.scope import Scope
 
@@ -86,6 +87,7 @@ class RunContext:
         self.scope, self.secretary, self.reporter, self.interrupts = scope, secretary, reporter, interrupts
         self._oneoff = oneoff
         self._local = LocalMachine(root, scope)
+        self.deliveries = Deliveries()
         self.operation = ""
 
     def within(
@@ -107,6 +109,7 @@ class RunContext:
             oneoff or self._oneoff,
         )
         inner._local = self._local.within(scope)
+        inner.deliveries = self.deliveries
         inner.operation = operation or self.operation
         return inner
 

@@ -42,6 +42,12 @@ def digest_in(repo_digests: Iterable[str], name: str) -> str:
     return found[0] if found else ""
 
 
+def is_known_as(repo_digests: Iterable[str], name: str, digest: str) -> bool:
+    """Tell whether the engine has an image under a digest of the registry of ``name``."""
+    wanted = _full(repository(name)), digest
+    return any((_full(known.partition("@")[0]), known.partition("@")[2]) == wanted for known in repo_digests)
+
+
 def _full(repository_name: str) -> str:
     """Return the name with the default registry and its library written out, so that short and long forms compare."""
     if registry(repository_name) not in ("", "docker.io", "index.docker.io"):

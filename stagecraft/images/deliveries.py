@@ -1,0 +1,81 @@
+"""Keep what the deliveries of one run share: saved images, what hosts hold, and whose turn it is."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stagecraft_hookspecs.context import Context
+
+    from stagecraft.images.chains import Make
+    from stagecraft.images.saved import Saved
+
+_LOOK = 0.05  # seconds between two looks at the interrupt while waiting for another
+
+
+@attrs.frozen
+class Login:
+    """Name an account of a registry.
+
+    Attributes:
+        registry: Host, and port if there is one.
+        password: The name of the secret that holds the password or token.
+    """
+
+    registry: str
+    username: str
+    password: str
+
+
+class Deliveries:
+    """Serve all hosts and operations of a run.
+
+    Args:
+        login: The account that the configuration names; without one, what ``docker login`` left counts.
+    """
+
+    def __init__(self, login: Login | None = None) -> None:
+        self.login = login
+        self._lock = threading.Lock()
+        self._turns: dict[tuple[str, ...], threading.Lock] = defaultdict(threading.Lock)
+        self._saved: dict[str, Saved] = {}
+        self._folder: Path | None = None
+        self.makes: dict[tuple[str, str], Make] = {}
+        """What images are made of by host and image id, as far as it was asked for: it never changes."""
+
+    @contextmanager
+    def turn(self, ctx: Context, *key: str) -> Iterator[None]:
+        """Wait for one's turn at a piece of work that several operations may ask for at once."""
+        with self._lock:
+            turn = self._turns[key]
+        while not turn.acquire(timeout=_LOOK):
+            ctx.sleep(0)
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def saved(self, ctx: Context, image: str, save: Callable[[Path], Saved]) -> Saved:
+        """Return an image saved; whoever asks first saves it, and the others wait."""
+        with self.turn(ctx, "save", image):
+            if image not in self._saved:
+                self._saved[image] = save(self.folder())
+            return self._saved[image]
+
+    def folder(self) -> Path:
+        """Return the run's private folder for blobs; it goes with the run."""
+        from stagecraft.images import scratch
+
+        with self._lock:
+            if self._folder is None:
+                self._folder = scratch.make(self)
+            return self._folder

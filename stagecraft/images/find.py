@@ -1,0 +1,48 @@
+"""Find an image on a host's engine under whichever id it has there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from stagecraft_hookspecs.values import LOCAL, Host, Image
+
+from stagecraft.images import names
+from stagecraft.images.engine import inspect
+
+if TYPE_CHECKING:
+    from stagecraft_hookspecs.context import Context
+
+
+def find(ctx: Context, image: Image, host: Host = LOCAL) -> dict[str, Any] | None:
+    """Return an image as the engine describes it: under its id there, under the digest that its registry knows, or by name.
+
+    Which of the digests comes first does not matter but for speed: an image known by an id mostly has it.
+    """
+    if not image.digest:
+        return inspect(ctx, image.name, host)
+    return inspect(ctx, source(image), host) or inspect(ctx, image.digest, host)
+
+
+def source(image: Image) -> str:
+    """Return how an image is asked for: by digest where it is known, without the tag; pure."""
+    if not image.digest:
+        return image.name
+    return f"{names.repository(image.name)}@{image.digest}" if image.name else image.digest
+
+
+def from_registry(image: Image, here: Mapping[str, Any] | None, project: str) -> bool:
+    """Tell whether a host may get an image from a registry; pure.
+
+    What this machine built and never pushed must not be asked for anywhere: it would cost time and tell strangers its name.
+
+    Args:
+        here: The image as this machine's engine describes it, None when it does not have it.
+    """
+    if not image.name:
+        return False
+    if here is None or not image.digest:
+        return True
+    if not names.registry(image.name) and image.name.startswith(f"{project}/"):
+        return False
+    return names.is_known_as(here.get("RepoDigests") or (), image.name, image.digest)
