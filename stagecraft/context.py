@@ -65,6 +65,7 @@ class RunContext:
     Args:
         root: The project's folder.
         project, environment: Their names.
+        hosts: The environment's hosts, sorted by name.
         scope: Interrupts the work.
         secretary: Answers for secrets.
         reporter: Shows log lines and progress.
@@ -82,7 +83,9 @@ class RunContext:
         reporter: Reporter,
         interrupts: Interrupts,
         oneoff: Callable[[RunContext, str, tuple[str, ...], float], Result] | None = None,
+        hosts: tuple[Host, ...] = (LOCAL,),
     ) -> None:
+        self._hosts = hosts
         self._root, self._project, self._environment = root, project, environment
         self.scope, self.secretary, self.reporter, self.interrupts = scope, secretary, reporter, interrupts
         self._oneoff = oneoff
@@ -107,6 +110,7 @@ class RunContext:
             self.reporter,
             self.interrupts,
             oneoff or self._oneoff,
+            self._hosts,
         )
         inner._local = self._local.within(scope)
         inner.deliveries = self.deliveries
@@ -127,6 +131,11 @@ class RunContext:
     def environment(self) -> str:
         """Return the environment's name."""
         return self._environment
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Return the environment's hosts."""
+        return self._hosts
 
     def machine(self, host: Host = LOCAL) -> Machine:
         """Return a machine."""

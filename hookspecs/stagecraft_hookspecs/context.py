@@ -70,6 +70,11 @@ class Context(Protocol):
         """Return the environment's name."""
         ...
 
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Return the environment's hosts, sorted by name; ``LOCAL`` alone where it names none."""
+        ...
+
     def machine(self, host: Host = LOCAL) -> Machine:
         """Return the machine ``host``, connecting on first use."""
         ...

@@ -137,6 +137,7 @@ class Session:
             Secretary(project.secrets, fetch, self.sink.scrub),
             self.reporter,
             interrupts,
+            hosts=project.config.hosts,
         )
         with interrupts.installed(), interrupts.handled_by(scope.cancel):
             yield context

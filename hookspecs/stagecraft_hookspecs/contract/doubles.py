@@ -140,6 +140,7 @@ class FakeContext:
         root: The project's folder on disk; only providers that touch it need one.
         machine: What every host is; a mapping gives each host's name its own.
         secrets: Name to value.
+        hosts: The environment's hosts.
         oneoff: Answers one-off runs, as a machine answers commands.
         real_time: Whether ``sleep`` waits; otherwise it moves the clock and returns.
 
@@ -157,11 +158,13 @@ class FakeContext:
         secrets: Mapping[str, str] | None = None,
         project: str = "shop",
         environment: str = "prod",
+        hosts: tuple[Host, ...] = (LOCAL,),
         oneoff: Any = "",
         real_time: bool = False,
     ) -> None:
         self._root = root or Path("/nonexistent/project")
         self._project, self._environment = project, environment
+        self.hosts = hosts
         self._machines = machine if machine is not None else FakeMachine()
         self.secrets: Mapping[str, str] = secrets if secrets is not None else {}
         self.logged: list[tuple[str, str]] = []
