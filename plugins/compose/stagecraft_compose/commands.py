@@ -34,6 +34,7 @@ def logs(view: View, query: LogQuery, project: str) -> Command:
     """Build the command that prints the log lines of the serving instances."""
     chosen = [i for i in view.instances if i.active and i.id and (not query.services or i.service in query.services)]
     options = ["--follow"] if query.follow else []
+    options += ["--timestamps"] if query.timestamps else []
     if query.tail >= 0:
         options += ["--tail", str(query.tail)]
     if query.since > 0:
