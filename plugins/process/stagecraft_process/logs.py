@@ -1,6 +1,6 @@
 """Print the logs of services, merged by time, each line as ``SERVICE | text``.
 
-``python -m stagecraft_process.logs HOME [--tail=N] [--since=SECONDS] [--follow] [--pid=ID …] -- [SERVICE …]``
+``python -m stagecraft_process.logs HOME [--tail=N] [--since=SECONDS] [--follow] [--timestamps] [--pid=ID …] -- [SERVICE …]``
 """
 
 from __future__ import annotations
@@ -99,15 +99,17 @@ def main(argv: list[str]) -> int:
     services = services or _services(home)
     width = max(map(len, services), default=0)
 
-    def show(service: str, text: str) -> None:
-        sys.stdout.write(f"{service:{width}} | {text}\n")
+    timed = "timestamps" in options
+
+    def show(service: str, stamp: str, text: str) -> None:
+        sys.stdout.write(f"{service:{width}} | {stamp} {text}\n" if timed else f"{service:{width}} | {text}\n")
 
     followers = {s: Follower(layout.log_file(home, s)) for s in services} if "follow" in options else {}
     since, tail = _since(float(options.get("since", 0))), int(options.get("tail", -1))
     names = _names(home, pids) if pids else set()
     found = [[(*line, s) for line in selected(stored(home, s), since, tail, names)] for s in services]
-    for _, _, text, service in heapq.merge(*found, key=lambda line: line[0]):
-        show(service, text)
+    for stamp, _, text, service in heapq.merge(*found, key=lambda line: line[0]):
+        show(service, stamp, text)
     sys.stdout.flush()
     return _follow(followers, show) if followers else 0
 
@@ -118,8 +120,8 @@ def _follow(followers: dict[str, Follower], show: object) -> int:
     assert callable(show)
     while True:
         for service, follower in followers.items():
-            for _, _, text in follower.new():
-                show(service, text)
+            for stamp, _, text in follower.new():
+                show(service, stamp, text)
         sys.stdout.flush()
         time.sleep(_LOOK)
 

@@ -64,6 +64,7 @@ class ProcessRenderer(Renderer):
             f"--since={query.since:g}",
         ]
         argv += ["--follow"] if query.follow else []
+        argv += ["--timestamps"] if query.timestamps else []
         argv += [f"--pid={i}" for i in ids if i.isdigit()] if query.tail >= 0 else []
         return Command((*argv, "--", *query.services))
 

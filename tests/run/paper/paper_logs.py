@@ -22,12 +22,12 @@ def late(line):
 
 files = []
 for service, instance in pairs:
-    if os.path.exists(f"{instance}.log"):
-        file = open(f"{instance}.log")  # noqa: SIM115 - followed until the end
-        lines = [line for line in file if late(line)]
-        for line in lines if tail < 0 else lines[len(lines) - tail :] if tail else []:
-            show(service, line)
-        files.append((service, file))
+    open(f"{instance}.log", "a").close()
+    file = open(f"{instance}.log")  # noqa: SIM115 - followed until the end
+    lines = [line for line in file if late(line)]
+    for line in lines if tail < 0 else lines[len(lines) - tail :] if tail else []:
+        show(service, line)
+    files.append((service, file))
 while "--follow" in flags:
     if os.path.exists("cut"):
         print("paper: the connection was cut", file=sys.stderr)
