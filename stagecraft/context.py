@@ -12,7 +12,7 @@ from stagecraft_hookspecs.context import Machine
 from stagecraft_hookspecs.errors import NotFound, UserError
 from stagecraft_hookspecs.values import LOCAL, Host, Image, Result, Secret
 
-from stagecraft.images.deliveries import Deliveries
+from stagecraft.images.deliveries import Deliveries, Login
 from stagecraft.machine.local import LocalMachine
 from stagecraft.machine.scope import Scope
 
@@ -71,6 +71,7 @@ class RunContext:
         reporter: Shows log lines and progress.
         interrupts: Where a signal goes.
         oneoff: Runs a one-off instance of a service; the deploy provides it.
+        login: The account of a registry that the configuration names.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class RunContext:
         interrupts: Interrupts,
         oneoff: Callable[[RunContext, str, tuple[str, ...], float], Result] | None = None,
         hosts: tuple[Host, ...] = (LOCAL,),
+        login: Login | None = None,
     ) -> None:
         self._hosts = hosts
         self._root, self._project, self._environment = root, project, environment
         self.scope, self.secretary, self.reporter, self.interrupts = scope, secretary, reporter, interrupts
         self._oneoff = oneoff
         self._local = LocalMachine(root, scope)
-        self.deliveries = Deliveries()
+        self.deliveries = Deliveries(login)
         self.operation = ""
 
     def within(

@@ -138,6 +138,7 @@ class Session:
             self.reporter,
             interrupts,
             hosts=project.config.hosts,
+            login=project.config.login,
         )
         with interrupts.installed(), interrupts.handled_by(scope.cancel):
             yield context

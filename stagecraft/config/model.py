@@ -10,13 +10,14 @@ import attrs
 from stagecraft_hookspecs.errors import Mark, NotFound
 from stagecraft_hookspecs.values import Host
 
-from stagecraft.config.settings import DevSettings, Rollout, ServiceSettings, Strategy
+from stagecraft.config.settings import DevSettings, RegistrySettings, Rollout, ServiceSettings, Strategy
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.provider import Provider
 
     from stagecraft.config.assemble import Tree
     from stagecraft.config.document import Document
+    from stagecraft.images.deliveries import Login
 
 #: The role of a compose service that has no entry under `services`.
 DEFAULT_ROLE = "app"
@@ -65,7 +66,7 @@ class Config:
     Attributes:
         path: The file. root: The project's folder.
         environment: The environment's name. project: The project's name.
-        registry: Where images are pushed; empty without one.
+        registry: Where images are pushed; empty without one. account: Who pushes and pulls, where the file says so.
         compose_files: Relative to the root; empty means the names that Docker Compose looks for.
         profiles: Compose profiles to switch on. plugins: Plugins to load besides the providers.
         env_files: Relative to the root, later over earlier.
@@ -80,6 +81,7 @@ class Config:
     project: str
     hosts: tuple[Host, ...]
     registry: str = ""
+    account: RegistrySettings | None = None
     compose_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
@@ -101,6 +103,14 @@ class Config:
         """Return the hosts that run a compose service, sorted; none when its role has none."""
         role = self.role_of(service)
         return tuple(h for h in self.hosts if role in h.roles or self.single_machine)
+
+    @property
+    def login(self) -> Login | None:
+        """Return the registry's account as images need it."""
+        from stagecraft.images.deliveries import Login
+
+        account = self.account
+        return Login(account.url.partition("/")[0], account.username, account.password) if account else None
 
     @property
     def single_machine(self) -> bool:

@@ -30,7 +30,9 @@ def config_to_dict(config: Config) -> dict[str, Any]:
         entry = {"name": host.name, "address": host.address, "user": host.user, "port": host.port}
         for role in host.roles:
             hosts.setdefault(role, []).append({k: v for k, v in entry.items() if v not in ("", 22)})
-    project = {"name": config.project, **({"registry": config.registry} if config.registry else {})}
+    account = config.account  # its password is the name of a secret, and may be shown
+    registry = attrs.asdict(account) if account else config.registry
+    project = {"name": config.project, **({"registry": registry} if registry else {})}
     return {
         "environment": config.environment,
         "project": project,

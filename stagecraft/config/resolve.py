@@ -13,7 +13,7 @@ from stagecraft.config.faults import Fault, unknown_keys
 from stagecraft.config.fill import Unset
 from stagecraft.config.model import Chosen, Config, DatabaseConfig
 from stagecraft.config.resolution import Classes, Resolution, unset
-from stagecraft.config.settings import DatabaseSettings, Settings
+from stagecraft.config.settings import DatabaseSettings, RegistrySettings, Settings
 from stagecraft.config.shapes import fields
 from stagecraft.config.strict import strict_converter, structure
 
@@ -187,13 +187,15 @@ def _config(
         strategy = {"strategy": found.migrations.strategy} if found.migrations else {}
         return DatabaseConfig(key, found.connection_env, found.service or "", engines.get(key), **strategy)
 
+    registry = settings.project.registry
     return Config(
         path=run.raw.path,
         root=run.raw.root,
         environment=name,
         project=settings.project.name,
         hosts=hosts,
-        registry=settings.project.registry or "",
+        registry=registry.url if isinstance(registry, RegistrySettings) else registry or "",
+        account=registry if isinstance(registry, RegistrySettings) else None,
         compose_files=_tuple(settings.compose),
         profiles=settings.profiles,
         plugins=tuple(sorted(set(settings.plugins))),

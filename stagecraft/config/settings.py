@@ -35,12 +35,21 @@ class Strategy(enum.StrEnum):
     MANUAL = "manual"
 
 
+@attrs.frozen
+class RegistrySettings:
+    """Name a registry and an account of it; without an account, what `docker login` left on this machine counts."""
+
+    url: Registry = attrs.field(metadata={"help": "where images are pushed"})
+    username: str = attrs.field(metadata={"help": "the account that pushes and pulls"})
+    password: Variable = attrs.field(metadata={"help": "the name of the secret that holds its password or token"})
+
+
 @attrs.frozen(eq=False, repr=False)
 class ProjectSettings:
     """Name the project."""
 
     name: Name = attrs.field(metadata={"help": "the project's name"})
-    registry: Registry | None = attrs.field(
+    registry: Registry | RegistrySettings | None = attrs.field(
         default=None, metadata={"help": "where images are pushed; without one they travel over SSH"}
     )
 

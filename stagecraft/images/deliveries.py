@@ -36,6 +36,13 @@ class Login:
     password: str
 
 
+def login_of(ctx: Context) -> Login | None:
+    """Return the account that the run's configuration names; contexts other than the kernel's name none."""
+    from stagecraft.context import RunContext
+
+    return ctx.deliveries.login if isinstance(ctx, RunContext) else None
+
+
 class Deliveries:
     """Serve all hosts and operations of a run.
 

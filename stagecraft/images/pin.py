@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from stagecraft_hookspecs.values import Image
 
 from stagecraft.images import names
-from stagecraft.images.engine import api, call, inspect, refused
+from stagecraft.images.deliveries import login_of
+from stagecraft.images.engine import inspect, refused
+from stagecraft.images.pull import pull
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Context
@@ -27,12 +29,8 @@ def pin_image(ctx: Context, image: Image) -> Image:
     found = inspect(ctx, image.name)
     if found is None:
         ctx.progress(f"pulling {image.name}")
-        repository, tag = names.repository(image.name), names.tag(image.name)
-        events = call(
-            f"pull {image.name}", image.name, lambda: api(ctx).pull(repository, tag=tag, stream=True, decode=True)
-        )
-        problems = call(f"pull {image.name}", image.name, lambda: [str(e["error"]) for e in events if e.get("error")])
+        pull(ctx, image.name, names.tag(image.name), login=login_of(ctx))
         found = inspect(ctx, image.name)
-        if problems or found is None:
-            raise refused(f"pull {image.name}", image.name, problems[-1] if problems else "it is still missing")
+        if found is None:
+            raise refused(f"pull {image.name}", image.name, "it is still missing")
     return Image(image.name, names.digest_in(found.get("RepoDigests") or (), image.name) or str(found["Id"]))
