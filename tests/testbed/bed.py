@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from . import databases, engine, hosts, images, node, state, tools
+from . import databases, engine, hosts, images, node, registry, state, tools
 from .layout import Layout, TestbedError, checked, default_layout
 
 Up = Callable[[Layout, dict[str, state.Part]], state.Part]
@@ -43,6 +43,7 @@ def take_down(layout: Layout | None = None) -> None:
         return
     with state.locked(layout):
         parts = state.load(layout)
+        registry.down(layout)
         hosts.down(layout, parts)
         for name, part in parts.items():
             if name == "docker":
@@ -83,6 +84,7 @@ def _strace(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
 
 PARTS: dict[str, Up] = {
     "docker": engine.up,
+    "registry": registry.up,
     "hosts": hosts.up,
     "postgres": databases.up_postgres,
     "mariadb": databases.up_mariadb,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
-from . import apt, cgroups, network, state, tools
-from .layout import Layout
+from . import apt, cgroups, network, state, switch, tools
+from .layout import Layout, TestbedError
 from .network import Network
+from .processes import children, started_with, stop, wait_ready, wait_until
 from .processes import start as start_process
-from .processes import started_with, stop, wait_ready
 
 SUITE = "trixie"  # stable: engine 26.1, compose 2.26, buildx 0.13; no newer Debian's C library is needed for these
 PACKAGES = ("containerd", "docker-buildx", "docker-cli", "docker-compose", "docker.io", "tini")
@@ -62,6 +65,8 @@ def up(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
     parts["docker"] = state.Part(process, environment, notes)
     state.save(layout, parts)
     wait_ready("the Docker engine", process, lambda: answers(layout, environment), log)
+    if hosts := switch.current(layout):  # it was up before this engine
+        trust(layout, parts["docker"], str(hosts.network))
     return parts["docker"]
 
 
@@ -105,6 +110,26 @@ def answers(layout: Layout, environment: dict[str, str]) -> bool:
     command = [str(layout.bin / "docker"), "version", "--format", "{{.Server.Version}}"]
     whole = {**tools.server_environment(layout), **environment}
     return subprocess.run(command, env=whole, capture_output=True, check=False).returncode == 0
+
+
+def trust(layout: Layout, part: state.Part | None, network: str) -> None:
+    """Let the engine use registries in `network` without TLS, also while it runs."""
+    settings = json.dumps({"insecure-registries": [network]}) + "\n"
+    file = layout.engine / "daemon.json"
+    if part is None or part.process is None or not state.running(part) or file.read_text() == settings:
+        return
+    file.write_text(settings)
+    for init in children(part.process.pid):  # it hands the signal on to the engine, which reads its settings again
+        os.kill(init, signal.SIGHUP)
+    environment = {**tools.server_environment(layout), **part.environment}
+    command = [str(layout.bin / "docker"), "info", "--format", "{{.RegistryConfig.InsecureRegistryCIDRs}}"]
+
+    def trusts() -> bool:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return network in done.stdout
+
+    if not wait_until(trusts, 10.0):
+        raise TestbedError("the Docker engine did not take its new settings", f"read {layout.engine}/log")
 
 
 def remove_mount_points() -> None:

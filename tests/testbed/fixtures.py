@@ -19,13 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from . import handles
+from . import faults, handles, registry
 from .handles import TestHost
 from .hosts import USUAL, Spec
 from .layout import Layout
 from .needs import HOSTS
+from .registry import Registry
 
-__all__ = ["TestHost", "clean_hosts", "hosts", "make_host"]
+__all__ = ["Registry", "TestHost", "clean_hosts", "hosts", "make_host", "registries"]
 
 MakeHost = Callable[..., TestHost]
 FIRST_MADE = 100
@@ -40,10 +41,24 @@ def hosts() -> tuple[TestHost, ...]:
 
 @pytest.fixture
 def clean_hosts(hosts: tuple[TestHost, ...]) -> Iterator[tuple[TestHost, ...]]:
-    """Return the usual hosts; afterwards their containers, volumes, networks and a deployer's files are gone."""
-    yield hosts
+    """Return the usual hosts, made whole; afterwards faults, containers, volumes, networks and a deployer's files are gone."""
     with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+        list(pool.map(faults.heal, hosts))
+        yield hosts
+        list(pool.map(faults.heal, hosts))
         list(pool.map(handles.clean, hosts))
+
+
+@pytest.fixture
+def registries() -> Iterator[tuple[Registry, Registry]]:
+    """Return the open registry and the one that asks for a password, running; also afterwards, with its password valid."""
+    both = registry.from_environment(Layout(Path(os.environ[HOSTS])), dict(os.environ))
+    for each in both:
+        each.start()
+    yield both
+    for each in both:
+        each.start()
+    both[1].renew()
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ COMMON = (
     *("containerd", "docker.io", "openssh-client", "openssh-server", "runc", "util-linux"),
 )
 PACKAGES = {
-    "trixie": (*COMMON, "docker-buildx", "docker-cli", "docker-compose", "tini"),
-    "bookworm": (*COMMON, "tini"),
+    "trixie": (*COMMON, "docker-buildx", "docker-cli", "docker-compose", "libfaketime", "tini"),
+    "bookworm": (*COMMON, "libfaketime", "tini"),
 }
 WITHOUT = ("git", "libpam-systemd", "python3", "systemd", "systemd-sysv", "ucf", "xz-utils")
 

@@ -138,11 +138,7 @@ def folder(layout: Layout, name: str) -> Path:
 
 def process_of(layout: Layout, name: str) -> Process | None:
     """Return the process whose namespaces are the host's, or None while its power is cut."""
-    try:
-        recorded = Process(**json.loads((folder(layout, name) / "process.json").read_text()))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return recorded if processes.alive(recorded) else None
+    return processes.recorded(folder(layout, name) / "process.json")
 
 
 def up_as(layout: Layout, spec: Spec) -> bool:
@@ -209,9 +205,7 @@ def _start(layout: Layout, network: Switch, spec: Spec) -> Process:
     }
     command = ["sh", "-eu", "-c", cgroups.MOUNT + '. "$1"', "host", str(BOOT), str(home)]
     process = processes.start(command, log=home / "boot.log", environment=environment, namespaces=NAMESPACES)
-    draft = home / "process.part"
-    draft.write_text(json.dumps(asdict(process)) + "\n")
-    draft.replace(home / "process.json")
+    processes.record(process, home / "process.json")
     return process
 
 

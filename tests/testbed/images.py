@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import roots
+from .handles import TestHost
 from .layout import Layout, TestbedError, default_layout
 from .recipes import RECIPES, Recipe, recipe_for
 
@@ -36,6 +37,18 @@ def ensure(*tags: str, layout: Layout | None = None, environment: Mapping[str, s
                 f"the testbed has no recipe for the image {tag}", f"add one to recipes.py; known: {known}"
             )
         _load(recipe, archive(layout, recipe), whole)
+
+
+def put(host: TestHost, *tags: str) -> None:
+    """Make sure that a host's engine has the images `tags`: made ones from their archives, others as the machine's
+    engine has them, with the same id."""
+    outside = {"DOCKER_HOST": host.docker_host, "DOCKER_CONFIG": str(host.layout.root / "docker-config")}
+    outside["PATH"] = f"{host.layout.bin}:{os.environ.get('PATH', '')}"
+    for tag in tags:
+        if recipe_for(tag):
+            ensure(tag, layout=host.layout, environment=outside)
+        else:
+            _copy(tag, {**os.environ, **outside})
 
 
 def root_for(layout: Layout, recipe: Recipe) -> Path:
@@ -69,6 +82,15 @@ def _load(recipe: Recipe, tar: Path, environment: Mapping[str, str]) -> None:
         )
     for tag in recipe.tags[1:]:
         _docker(environment, "tag", recipe.tags[0], tag)
+
+
+def _copy(tag: str, environment: Mapping[str, str]) -> None:
+    """Copy an image from the engine of this process to that of `environment`."""
+    with subprocess.Popen(["docker", "save", tag], stdout=subprocess.PIPE) as reader:
+        command = ["docker", "load", "--quiet"]
+        loaded = subprocess.run(command, env=dict(environment), stdin=reader.stdout, capture_output=True, check=False)
+    if reader.returncode or loaded.returncode:
+        raise TestbedError(f"cannot copy the image {tag} to a host", "is it there? see `docker image ls`")
 
 
 def _docker(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Say which of the real parts are there: docker, hosts, postgres, mariadb, node. Standard library only."""
+"""Say which of the real parts are there: docker, hosts, postgres, mariadb, node, registry. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .probes import engine_answers, mariadb_answers, postgres_answers, ssh_answers
+from .probes import engine_answers, mariadb_answers, postgres_answers, registry_status, ssh_answers
 
 TIMEOUT = 10.0
 OLDEST_NODE = 18
 HOSTS = "STAGECRAFT_TESTBED_HOSTS"
+REGISTRY = "STAGECRAFT_TESTBED_REGISTRY"
+REGISTRY_AUTH = "STAGECRAFT_TESTBED_REGISTRY_AUTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,26 @@ def hosts() -> Missing | Ready:
     return Ready(f"{', '.join(f'{name} at {addresses[name]}' for name in usual)}")
 
 
+def registry() -> Missing | Ready:
+    """Look for the testbed's registries: an open one, and one that asks for a password."""
+    names = (REGISTRY, REGISTRY_AUTH)
+    if unset := [name for name in names if not os.environ.get(name)]:
+        return Missing(f"{unset[0]} is not set")
+    addresses = [os.environ[name].removeprefix("http://").rpartition("@")[2] for name in names]
+    for name, address, expected in zip(names, addresses, (200, 401), strict=True):
+        host, _, port = address.partition(":")
+        if registry_status(host, int(port) if port.isdigit() else 0) != expected:
+            return Missing(f"no such registry answers at {address}, which {name} names")
+    return Ready(f"open at {addresses[0]}, with a password at {addresses[1]}")
+
+
 PROBES: dict[str, Callable[[], Missing | Ready]] = {
     "docker": docker,
     "hosts": hosts,
     "postgres": postgres,
     "mariadb": mariadb,
     "node": node,
+    "registry": registry,
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+from base64 import b64encode
+from http.client import HTTPConnection, HTTPException
 
 TIMEOUT = 2.0
 
@@ -39,6 +41,19 @@ def engine_answers(path: str) -> bool:
             return b" 200 " in connection.recv(64)
     except OSError:
         return False
+
+
+def registry_status(host: str, port: int, user: str = "", password: str = "") -> int | None:
+    """Return the status with which the registry at `host`:`port` answers; None if none answers."""
+    headers = {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"} if user else {}
+    connection = HTTPConnection(host, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/v2/", headers=headers)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def _first_bytes(host: str, port: int, request: bytes, count: int) -> bytes:

@@ -9,12 +9,13 @@ started, however it ended. It also has its own mount namespace, so its mounts va
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .layout import TestbedError
@@ -58,6 +59,22 @@ def born(pid: int) -> str | None:
 def alive(process: Process) -> bool:
     """Say whether this very process, not merely its number, is still running."""
     return born(process.pid) == process.born
+
+
+def record(process: Process, file: Path) -> None:
+    """Write down which process serves, in one step."""
+    draft = file.with_suffix(".part")
+    draft.write_text(json.dumps(asdict(process)) + "\n")
+    draft.replace(file)
+
+
+def recorded(file: Path) -> Process | None:
+    """Return the process that `record` wrote down, if it still runs."""
+    try:
+        process = Process(**json.loads(file.read_text()))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return process if alive(process) else None
 
 
 def stop(process: Process, grace: float = 20.0) -> None:

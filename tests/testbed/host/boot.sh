@@ -5,7 +5,7 @@ set -eu
 
 disk=$FOLDER/disk root=$FOLDER/root
 case $DISK in
-tmpfs:*) mount -t tmpfs -o "mode=755,size=${DISK#*:}" disk "$disk" ;;
+tmpfs:*) mount -t tmpfs -o "mode=755,nr_inodes=60k,size=${DISK#*:}" disk "$disk" ;;
 loop:*)
     if [ ! -e "$FOLDER/disk.img" ]; then
         truncate -s "${DISK#*:}" "$FOLDER/disk.img.part"
