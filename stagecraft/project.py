@@ -160,15 +160,10 @@ class Project:
         return tuple(lint(self))
 
     def addresses(self) -> tuple[str, ...]:
-        """Return where the services answer, as far as the compose file tells: ``web: http://127.0.0.1:8080``."""
-        found = []
-        for name, definition in self.services.items():
-            for port in definition.get("ports") or ():
-                if port.get("published") and port.get("protocol", "tcp") == "tcp":
-                    address = port.get("host_ip") or "127.0.0.1"
-                    shown = "127.0.0.1" if address in ("0.0.0.0", "::") else address  # noqa: S104
-                    found.append(f"{name}: http://{shown}:{port['published']}")
-        return tuple(found)
+        """Return where the services answer, as far as the files tell: ``web: http://127.0.0.1:8080``."""
+        from stagecraft.plan.addresses import addresses
+
+        return tuple(addresses(self))
 
     def inputs(self) -> dict[str, str]:
         """Return the project's files that a plan depends on, and their digests; files of secrets are left out."""

@@ -20,6 +20,8 @@ Port = NewType("Port", int)
 Count = NewType("Count", int)
 Replicas = NewType("Replicas", int)
 Duration = NewType("Duration", float)
+UrlPath = NewType("UrlPath", str)
+Size = NewType("Size", int)
 
 
 @attrs.frozen
@@ -65,6 +67,7 @@ class Form:
 _SECONDS: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+"
 _DURATION_PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
+_SIZE = r"([0-9]{1,12})([bB]|[kKmMgG](?:i?[bB])?)?"
 _MAX_SECONDS = 10 * 365 * 86400.0
 
 
@@ -103,6 +106,18 @@ def read_path(value: str) -> str:
     if value.startswith(("/", "~", "-")) or "\\" in value or ".." in parts or not value.isprintable() or not value:
         raise ValueError(value)
     return "/".join(parts) or "."
+
+
+def read_size(value: Any) -> int:
+    """Return bytes from `10MB`, `512KiB`, `1g`, or from a bare number of bytes; raise ValueError."""
+    if isinstance(value, str):
+        found = re.fullmatch(_SIZE, value, re.ASCII)
+        if found is None:
+            raise ValueError(value)
+        value = int(found[1]) * 1024 ** "bkmg".index((found[2] or "b")[0].lower())
+    if not 0 < value <= 1 << 50:
+        raise ValueError(value)
+    return int(value)
 
 
 def _between(low: int, high: int) -> Callable[[Any], Any]:
@@ -157,6 +172,14 @@ FORMS: Mapping[Any, Form] = {
         {"type": "string", "minLength": 1, "pattern": r"^(?![/~-])(?!(?:.*/)?\.\.(?:/|$))[^\\]*$"},
         "write it relative to the configuration's folder, with `/`, and without `..`",
     ),
+    UrlPath: _word(
+        "a URL's path", r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", "begin with `/`, without host and query: /api", 512
+    ),
+    Size: Form(
+        "a size", ("string", "integer"), read_size,
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE}$"}]},
+        "write 10MB, 512KB, or a number of bytes",
+    ),
     Port: _number("a port (1 to 65535)", 1, 65535, "write a whole number without quotes"),
     Count: _number("a whole number from 1", 1, 100_000, "write a whole number without quotes"),
     Replicas: _number("a whole number from 0", 0, 100_000, "write a whole number without quotes"),
@@ -178,5 +201,5 @@ FORMS: Mapping[Any, Form] = {
 #: What a provider's field may name as `metadata={"format": …}`.
 FORMATS: Mapping[str, Any] = {
     "name": Name, "service": ServiceName, "address": Address, "user": User, "variable": Variable, "path": ProjectPath,
-    "domain": Domain, "port": Port, "duration": Duration, "registry": Registry,
+    "domain": Domain, "port": Port, "duration": Duration, "registry": Registry, "url_path": UrlPath, "size": Size,
 }  # fmt: skip

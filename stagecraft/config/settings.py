@@ -22,6 +22,8 @@ from stagecraft.config.scalars import (
     Replicas,
     ServiceName,
     Share,
+    Size,
+    UrlPath,
     User,
     Variable,
 )
@@ -64,6 +66,57 @@ class HostSettings:
     port: Port | None = attrs.field(default=None, metadata={"help": "SSH port; default: 22"})
 
 
+class Tls(enum.StrEnum):
+    """Say where a route's certificate comes from: there is none, files of the project, or an ACME server."""
+
+    OFF = "off"
+    GIVEN = "given"
+    ACME = "acme"
+
+
+@attrs.frozen
+class RouteSettings:
+    """Say which requests a proxy sends to a service."""
+
+    domains: tuple[Domain, ...] = attrs.field(default=(), metadata={"help": "host names; default: any"})
+    path: UrlPath = attrs.field(default=UrlPath("/"), metadata={"help": "prefix of the paths"})
+    strip: bool = attrs.field(default=False, metadata={"help": "remove the prefix before forwarding"})
+    port: Port | None = attrs.field(
+        default=None,
+        metadata={"help": "port on which the service listens; default: the one that it publishes or exposes"},
+    )
+    listen: Port | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "port of the host; default: 443 with TLS, 80 with domains, else the one that the service publishes"
+        },
+    )
+    tls: Tls = attrs.field(default=Tls.OFF, metadata={"help": "where the certificate comes from"})
+    certificate: ProjectPath | None = attrs.field(
+        default=None, metadata={"help": "with `tls: given`, the certificate with its chain, PEM"}
+    )
+    key: ProjectPath | None = attrs.field(default=None, metadata={"help": "with `tls: given`, its private key, PEM"})
+    redirect_http: bool = attrs.field(
+        default=True, metadata={"help": "with TLS, answer on port 80 with a redirect to https"}
+    )
+    redirect_from: tuple[Domain, ...] = attrs.field(
+        default=(), metadata={"help": "host names that are redirected to the first of `domains`"}
+    )
+    check: UrlPath | None = attrs.field(
+        default=None, metadata={"help": "path that answers below 400 when the service is well"}
+    )
+    max_body: Size | None = attrs.field(default=None, metadata={"help": "largest body of a request"})
+    timeout: Duration = attrs.field(
+        default=Duration(0.0), metadata={"help": "how long the service may take to begin its answer"}
+    )
+    idle: Duration = attrs.field(
+        default=Duration(0.0), metadata={"help": "how long an open stream or WebSocket may be silent"}
+    )
+    page: ProjectPath | None = attrs.field(
+        default=None, metadata={"help": "HTML file that is shown while nothing serves"}
+    )
+
+
 @attrs.frozen
 class ServiceSettings:
     """Say where a compose service runs."""
@@ -71,6 +124,12 @@ class ServiceSettings:
     role: Name = attrs.field(default=Name("app"), metadata={"help": "the role whose hosts run it"})
     replicas: Replicas | None = attrs.field(
         default=None, metadata={"help": "instances per host; default: `deploy.replicas` of the compose file, or 1"}
+    )
+    proxy: bool | RouteSettings | tuple[RouteSettings, ...] | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "what the environment's proxy sends to it; `false`: nothing; default: its published HTTP ports"
+        },
     )
 
 

@@ -26,5 +26,17 @@ def show_release(session: Session, release: Release) -> None:
     )
     for address in session.loaded.addresses():
         session.say(f"  {address}")
+    if measured := downtime(release):
+        session.say(f"  {measured}")
     if release.previous_id:
         session.say(f"  to go back to {release.previous_id}: stagecraft rollback -e {release.environment}")
+
+
+def downtime(release: Release) -> str:
+    """Return what the downtime meter saw, on one line; empty where nothing was measured."""
+    seen = release.downtime
+    if not seen:
+        return ""
+    failures = seen["failures"]
+    lost = f"{failures} failed, longest gap {seen['longest_gap_seconds']:.1f} s" if failures else "none failed"
+    return f"{seen['requests']} probes of its routes: {lost}; 95% answered within {seen['p95_seconds'] * 1000:.0f} ms"

@@ -70,6 +70,10 @@ def make_deployment(project: Project) -> Deployment:
         )
     if problems:
         raise ConfigError(problems)
+    if proxied(project):
+        from stagecraft.plan.routes import routed
+
+        services = list(routed(config, services))
     used = {h for s in services for h in s.hosts}
     return Deployment(
         config.project,
@@ -80,6 +84,11 @@ def make_deployment(project: Project) -> Deployment:
         project.folder,
         root=str(config.root.absolute()),
     )
+
+
+def proxied(project: Project) -> bool:
+    """Tell whether a proxy stands before the services: one is chosen, and the runtime's instances can be reached by it."""
+    return project.has("proxy") and project.runtime_class.routable
 
 
 def compose_build(service: str, build: Mapping[str, Any], root: str) -> Build:

@@ -15,7 +15,7 @@ SCHEMA = 1
 
 @attrs.frozen
 class ServicePlan:
-    """Say how one service will be deployed. ``environment`` holds names only, never values."""
+    """Say how one service will be deployed. ``environment`` holds names only, never values; ``routes`` what a proxy sends it."""
 
     name: str
     role: str
@@ -26,6 +26,7 @@ class ServicePlan:
     order: str
     reason: str
     environment: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -35,6 +36,7 @@ class Plan:
     Attributes:
         selected: Services chosen with ``--services``; empty means all.
         inputs: Project file to ``sha256:…``, for those that are no secret: what a saved plan is checked against.
+        proxy: Name of the environment's proxy; empty without one.
     """
 
     project: str
@@ -48,6 +50,7 @@ class Plan:
     marks: Mapping[int, Mark] = attrs.field(factory=dict, eq=False)
     selected: tuple[str, ...] = ()
     inputs: Mapping[str, str] = attrs.field(factory=dict)
+    proxy: str = ""
 
     def of(self, phase: Phase) -> tuple[Operation, ...]:
         """Return a phase's operations in the plan's order."""
@@ -71,6 +74,7 @@ class Plan:
             "environment": self.environment,
             "version": self.version,
             "runtime": self.runtime,
+            "proxy": self.proxy,
             "hosts": list(self.hosts),
             "selected": list(self.selected),
             "services": [attrs.asdict(s) for s in self.services],
@@ -121,9 +125,10 @@ def _is_plan(document: Any) -> bool:
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
     """Name what differs between a saved plan and one made now, one line each, sorted; nothing when they are equal."""
     lines = []
-    for key in ("project", "environment", "version", "runtime", "hosts", "selected"):
-        if before.get(key) != now.get(key):
-            lines.append(f"{key}: was {before.get(key)}, is {now.get(key)}")
+    for key in ("project", "environment", "version", "runtime", "proxy", "hosts", "selected"):
+        was, current = before.get(key, ""), now.get(key, "")
+        if was != current:
+            lines.append(f"{key}: was {was}, is {current}")
     for path in sorted({*before.get("inputs", {}), *now["inputs"]}):
         was, current = before.get("inputs", {}).get(path), now["inputs"].get(path)
         if was != current:

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.runtime import Deployment, Draft, Service
-from stagecraft_hookspecs.values import Operation, Phase
+from stagecraft_hookspecs.values import LOCAL, Operation, Phase
+
+from stagecraft.plan.deployment import proxied
 
 if TYPE_CHECKING:
+    from stagecraft_hookspecs.proxy import Route
+
     from stagecraft.project import Project
 
 KERNEL = "stagecraft"
@@ -19,6 +23,7 @@ def base_operations(
 ) -> Iterator[Operation]:
     """Yield the kernel's and the runtime's own operations, in no order."""
     chosen = [s for s in deployment.services if s.name in selected]
+    yield from _preflight(project, deployment, selected)
     if project.runtime_class.images:
         yield from _images(project, chosen)
     for operation in draft.operations:
@@ -39,6 +44,48 @@ def base_operations(
             description=f"drain and stop what was replaced on {host.name}, remove what has expired",
             inputs={"keep": project.config.rollout.keep},
         )
+
+
+def _preflight(project: Project, deployment: Deployment, selected: frozenset[str]) -> Iterator[Operation]:
+    """Yield a check per host where there are hosts to reach; this machine alone is checked by the runtime as it goes."""
+    if all(h.name == LOCAL.name for h in deployment.hosts):
+        return
+    for host in deployment.hosts:
+        yield Operation(
+            f"preflight:{host.name}",
+            Phase.BUILD,
+            "runtime.preflight",
+            project.config.providers["runtime"].name,
+            _on(deployment, host.name, selected),
+            (host.name,),
+            description=f"reach {host.name}, check its engine, space, ports and clock",
+        )
+
+
+def proxy_operations(deployment: Deployment, proxy: str) -> Iterator[Operation]:
+    """Yield what makes the proxy ready on every host that has routes."""
+    for host in deployment.hosts:
+        routes = deployment.routes_on(host.name)
+        if routes:
+            listens = ", ".join(str(n) for n in sorted({r.listen for r in routes}))
+            yield Operation(
+                f"proxy:{host.name}",
+                Phase.ROLLOUT,
+                "proxy.ensure",
+                proxy,
+                tuple(sorted({r.service for r in routes})),
+                (host.name,),
+                description=f"make sure that {proxy} runs on {host.name} and listens on {listens}",
+                inputs={"routes": [show_route(r) for r in routes]},
+            )
+
+
+def show_route(route: Route) -> str:
+    """Return a route as a plan shows it: ``https://shop.example.com:443/api -> api:8000``."""
+    names = ",".join(route.hosts) or route.bind or "*"
+    scheme = "https" if route.tls != "off" else "http"
+    to = f"redirect to {route.redirect}" if route.redirect else f"{route.service}:{route.port}"
+    return f"{scheme}://{names}:{route.listen}{route.path} -> {to}"
 
 
 def _images(project: Project, services: list[Service]) -> Iterator[Operation]:
@@ -128,6 +175,8 @@ def _migrations(project: Project, phase: Phase) -> Iterator[Operation]:
 def _rollout(project: Project, deployment: Deployment, draft: Draft, selected: frozenset[str]) -> Iterator[Operation]:
     runtime = project.config.providers["runtime"].name
     hosts = [h.name for h in deployment.hosts]
+    proxies = tuple(proxy_operations(deployment, project.config.providers["proxy"].name)) if proxied(project) else ()
+    yield from proxies
     orders = {name: policy.order.value for name, policy in sorted(draft.policies.items())}
     for host in hosts:
         services = _on(deployment, host, selected)
@@ -148,7 +197,7 @@ def _rollout(project: Project, deployment: Deployment, draft: Draft, selected: f
             runtime,
             services,
             (host,),
-            tuple(f"prepare:{h}" for h in hosts),
+            (*(f"prepare:{h}" for h in hosts), *(o.id for o in proxies)),
             f"make the new release serve on {host}",
         )
     soak = project.config.rollout.soak

@@ -12,7 +12,7 @@ from stagecraft_hookspecs.values import Finding, Operation, Phase, Severity
 
 from stagecraft.plan.deployment import make_deployment
 from stagecraft.plan.model import Plan, ServicePlan
-from stagecraft.plan.operations import base_operations
+from stagecraft.plan.operations import base_operations, show_route
 
 if TYPE_CHECKING:
     from stagecraft.project import Project
@@ -62,7 +62,7 @@ def make_plan(project: Project, version: str = "unknown", services: Sequence[str
             *_contributed(project, deployment),
         ]
     )
-    noted = _noted(project, draft)
+    noted = _noted(project, draft, deployment)
     plan = Plan(
         project.config.project,
         project.config.environment,
@@ -75,6 +75,7 @@ def make_plan(project: Project, version: str = "unknown", services: Sequence[str
         {index: mark for index, (_, mark) in enumerate(noted) if mark is not None},
         tuple(sorted(services)),
         project.inputs(),
+        project.config.providers["proxy"].name if project.has("proxy") else "",
     )
     return Planned(plan, deployment, draft)
 
@@ -142,12 +143,22 @@ def _service_plan(project: Project, deployment: Deployment, draft: Draft) -> Ite
             policy.order.value if policy else "",
             policy.reason if policy else "",
             tuple(sorted(service.definition.get("environment") or {})),
+            tuple(show_route(r) for r in service.routes),
         )
 
 
-def _noted(project: Project, draft: Draft) -> list[tuple[Finding, Mark | None]]:
+def _of_proxy(project: Project, deployment: Deployment) -> Iterable[Finding]:
+    if not project.has("proxy"):
+        return ()
+    from stagecraft.plan.proxies import findings
+
+    return findings(project, deployment)
+
+
+def _noted(project: Project, draft: Draft, deployment: Deployment) -> list[tuple[Finding, Mark | None]]:
     """Return what the runtime, the kernel and the compose model noticed, the gravest first, each with its place."""
-    found = [(f, project.mark(*f.path) if f.path else None) for f in (*draft.findings, *project.findings())]
+    all_of_them = (*draft.findings, *project.findings(), *_of_proxy(project, deployment))
+    found = [(f, project.mark(*f.path) if f.path else None) for f in all_of_them]
     found += [
         (Finding("compose", Severity.WARNING, warning.message, warning.hint), warning.where)
         for warning in project.compose.warnings

@@ -60,6 +60,8 @@ def _services(plan: Plan) -> Iterator[str]:
         yield f"  {service.name:<{width}}{count}{service.image or 'from its folder'} on {where}{how}"
         if service.reason:
             yield f"  {'':<{width}}{service.reason}"
+        for route in service.routes:
+            yield f"  {'':<{width}}{route} by {plan.proxy}"
 
 
 def _findings(plan: Plan, style: Style) -> list[str]:

@@ -14,9 +14,12 @@ from stagecraft_hookspecs.values import Operation, Phase, Release
 from stagecraft.config.plain import plain
 from stagecraft.machine import files
 from stagecraft.plan.model import Plan
+from stagecraft.plan.operations import proxy_operations
 from stagecraft.run.bundle import Bundle
 
 if TYPE_CHECKING:
+    from stagecraft_hookspecs.provider import Provider
+    from stagecraft_hookspecs.proxy import Proxy
     from stagecraft_hookspecs.runtime import Runtime
 
     from stagecraft.context import RunContext
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 def assemble(project: Project, planned: Planned, ctx: RunContext) -> Bundle:
     """Return the bundle of a release that is about to begin; its digests come with the build."""
     chosen = project.config.providers["runtime"]
+    proxy = project.config.providers.get("proxy")
     return Bundle(
         attrs.evolve(planned.deployment, folder=None),
         chosen.name,
@@ -46,6 +50,8 @@ def assemble(project: Project, planned: Planned, ctx: RunContext) -> Bundle:
         fingerprints(project, ctx),
         project.config.to_dict(),
         project.config.rollout.keep,
+        proxy.name if proxy else "",
+        plain(proxy.block) if proxy else {},
     )
 
 
@@ -90,18 +96,29 @@ def with_former(bundle: Bundle, selected: Sequence[str], former: Bundle | None) 
 
 def bundle_runtime(project: Project, bundle: Bundle) -> Runtime:
     """Return the runtime that a bundle was made for, configured as it was then."""
-    chosen = project.config.providers.get("runtime")
-    if chosen is not None and chosen.name == bundle.runtime and plain(chosen.block) == bundle.runtime_config:
-        return project.runtime
+    return cast("Runtime", _as_then(project, bundle, "runtime", bundle.runtime, bundle.runtime_config))
+
+
+def bundle_proxy(project: Project, bundle: Bundle) -> Proxy | None:
+    """Return the proxy that a bundle was made for, configured as it was then; None where it has no route."""
+    if not bundle.proxy or not any(s.routes for s in bundle.deployment.services):
+        return None
+    return cast("Proxy", _as_then(project, bundle, "proxy", bundle.proxy, bundle.proxy_config))
+
+
+def _as_then(project: Project, bundle: Bundle, kind: str, name: str, block: Mapping[str, Any]) -> Provider:
+    chosen = project.config.providers.get(kind)
+    if chosen is not None and chosen.name == name and plain(chosen.block) == block:
+        return cast("Provider", project.runtime if kind == "runtime" else project.provider(kind))
     from stagecraft.config.strict import strict_converter, structure
 
-    cls = cast("type[Runtime]", project.kernel.lookup("runtime", bundle.runtime))
+    cls = project.kernel.lookup(kind, name)
     faults: list[Any] = []
-    config = structure(strict_converter(), dict(bundle.runtime_config), cls.Config, faults)
+    config = structure(strict_converter(), dict(block), cls.Config, faults)
     if faults:
         raise ProviderError(
-            f"the release's settings of runtime {bundle.runtime!r} do not fit the installed version: {faults[0].message}",
-            hint=f"install the version that made the release: {bundle.plugins.get(bundle.runtime, bundle.runtime)}",
+            f"the release's settings of {kind} {name!r} do not fit the installed version: {faults[0].message}",
+            hint=f"install the version that made the release: {bundle.plugins.get(name, name)}",
         )
     with project.blamed():
         return cls(config)
@@ -116,7 +133,8 @@ def rollback_plan(bundle: Bundle, source: Release) -> Plan:
             f"release {source.id} has no digest for {', '.join(missing)}", hint="choose another release"
         )
     hosts = [h.name for h in deployment.hosts]
-    operations = []
+    proxies = list(proxy_operations(deployment, bundle.proxy)) if bundle.proxy else []
+    operations = [*proxies]
     for host in hosts:
         services = tuple(s.name for s in deployment.on(host))
         inputs: Mapping[str, Any] = {"release": source.id}
@@ -127,14 +145,14 @@ def rollback_plan(bundle: Bundle, source: Release) -> Plan:
             ),
             Operation(
                 f"switch:{host}", Phase.ROLLOUT, "runtime.switch", bundle.runtime, services, (host,),
-                tuple(f"prepare:{h}" for h in hosts), f"make {source.id} serve on {host}", inputs,
+                (*(f"prepare:{h}" for h in hosts), *(o.id for o in proxies)), f"make {source.id} serve on {host}", inputs,
             ),
             Operation(
                 f"retire:{host}", Phase.FINALIZE, "runtime.retire", bundle.runtime, services, (host,), (),
                 f"drain and stop what was replaced on {host}", inputs,
             ),
         ]  # fmt: skip
-    operations.sort(key=lambda o: (o.phase is Phase.FINALIZE, o.action != "runtime.prepare", o.id))
+    operations.sort(key=lambda o: (o.phase is Phase.FINALIZE, o.action == "runtime.switch", o.id))
     return Plan(
         deployment.project,
         deployment.environment,
@@ -143,4 +161,5 @@ def rollback_plan(bundle: Bundle, source: Release) -> Plan:
         tuple(hosts),
         (),
         tuple(operations),
+        proxy=bundle.proxy,
     )

@@ -57,7 +57,8 @@ class Memory:
 def build_only(plan: Plan, *, push: bool) -> tuple[Operation, ...]:
     """Return the plan's build operations, and with ``push`` those that push what they build."""
     pushes = [o for o in plan.of(Phase.PUSH) if o.action == "image.push"] if push else []
-    return (*plan.of(Phase.BUILD), *pushes)
+    builds = [o for o in plan.of(Phase.BUILD) if o.action != "runtime.preflight"]
+    return (*builds, *pushes)
 
 
 def build(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from stagecraft_hookspecs.errors import StateCorrupt
+from stagecraft_hookspecs.proxy import Limits, Route
 from stagecraft_hookspecs.runtime import Deployment, Order, Policy, Service, Update
 from stagecraft_hookspecs.values import Build, File, Host, Image
 
@@ -23,7 +24,8 @@ class Bundle:
     """Hold what a release is made of.
 
     Attributes:
-        runtime: Name of the runtime and its block of the configuration, as JSON-like data.
+        runtime, runtime_config: Name of the runtime and its block of the configuration, as JSON-like data.
+        proxy, proxy_config: The same of the proxy; empty without one.
         files: Host to path to rendered file; secrets in them are references.
         migrations: Database to the names of its migrations, with ``irreversible`` marked.
         plugins: Plugin to distribution and version.
@@ -41,6 +43,8 @@ class Bundle:
     fingerprints: Mapping[str, str] = attrs.field(factory=dict)
     config: Mapping[str, Any] = attrs.field(factory=dict)
     keep: int = 5
+    proxy: str = ""
+    proxy_config: Mapping[str, Any] = attrs.field(factory=dict)
 
     def save(self, store: Store) -> None:
         """Put the bundle into a release's store, its rendered files beside it for people to read."""
@@ -109,7 +113,12 @@ def _service(raw: Mapping[str, Any]) -> Service:
         if build
         else None,
         _update(raw["update"]),
+        tuple(_route(r) for r in raw.get("routes") or ()),
     )
+
+
+def _route(raw: Mapping[str, Any]) -> Route:
+    return Route(**{**raw, "hosts": tuple(raw["hosts"]), "limits": Limits(**raw["limits"]), "targets": ()})
 
 
 def _update(raw: Mapping[str, Any]) -> Update:

@@ -14,11 +14,13 @@ from stagecraft_hookspecs.values import Phase, Release, Status
 
 from stagecraft.plan.planner import Planned, make_plan
 from stagecraft.run import bundle as bundles
-from stagecraft.run.assemble import assemble, bundle_runtime, rollback_plan, with_former
+from stagecraft.run.assemble import assemble, bundle_proxy, bundle_runtime, rollback_plan, with_former
 from stagecraft.run.execution import Execution
 from stagecraft.run.history import History, reached, release_id
 from stagecraft.run.journal import Journal
+from stagecraft.run.metering import Metering
 from stagecraft.run.performers import Rollout
+from stagecraft.run.routing import Former
 from stagecraft.run.saved import load_plan, save_plan
 from stagecraft.run.undo import undo
 
@@ -167,6 +169,7 @@ class Runner:
     ) -> Execution:
         store = self.project.state.open(self.ctx, release.id)
         retained, expired = history.keep(bundle.keep, release.id)
+        proxy = bundle_proxy(self.project, bundle)
         rollout = Rollout(
             self.project,
             bundle_runtime(self.project, bundle),
@@ -178,9 +181,19 @@ class Runner:
             expired,
             plan.selected,
             self.no_cache,
+            proxy,
+            lambda: self._former(history, release.previous_id),
+            Metering(bundle.deployment if proxy else None),
         )
         ctx = self.ctx.within(self.ctx.scope, oneoff=rollout.oneoff)
         return Execution(self.project, plan, release, rollout, store, ctx, lease)
+
+    def _former(self, history: History, release_id: str) -> Former:
+        """Return what served before a release; nothing for the first."""
+        if not release_id:
+            return Former()
+        bundle = self._bundle(history.origin(history.get(release_id)))
+        return Former(release_id, bundle.deployment, bundle_proxy(self.project, bundle))
 
     def _restore(self, release: Release, lease: Lease) -> Execution:
         store = self.project.state.open(self.ctx, release.id)

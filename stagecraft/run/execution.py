@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from stagecraft.run.performers import Rollout
 
 
+#: How many hosts are worked on at once at most, whatever the environment has.
+MOST = 64
+
+
 class Execution:
     """Execute a plan as a release.
 
@@ -35,7 +39,7 @@ class Execution:
         release: As recorded; its phases and operations are carried on from there.
         rollout: The kernel's performers with all they need.
         lease: Proof of the lock, asked before every operation.
-        limit: How many operations run at once.
+        limit: How many operations run at once; with more hosts than that, one for each of up to ``MOST``.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Execution:
             self._set(phase, Status.SKIPPED)
             return
         self._set(phase, Status.RUNNING)
+        if phase is Phase.ROLLOUT:
+            self.rollout.metering.start(self._ctx)
         reporter = self._ctx.reporter
         reporter.phase(phase, Status.RUNNING)
         run = PhaseRun(phase, self.release, operations)
@@ -92,6 +98,8 @@ class Execution:
         if phase is Phase.PUSH or (phase is Phase.BUILD and not self.plan.of(Phase.PUSH)):
             # from here on the images are known: what is rolled out, and what a rollback will need, is final
             self.rollout.completed_bundle().save(self.store)
+        if phase is Phase.FINALIZE:
+            self.release = attrs.evolve(self.release, downtime=self.rollout.metering.stop())
         self._set(phase, Status.COMPLETED)
         reporter.phase(phase, Status.COMPLETED)
         self._observe("stagecraft_on_phase", phase=attrs.evolve(run, release=self.release))
@@ -111,7 +119,8 @@ class Execution:
             run.operations,
             lambda operation: self._perform(operation, table[operation.action], scope),
             scope,
-            limit=self._limit,
+            limit=max(self._limit, min(len(self.plan.hosts), MOST)),
+            narrow={"runtime.switch": self.project.config.rollout.max_parallel.of(len(self.plan.hosts))},
             cancelled=lambda operation, why: self._note(operation, Status.SKIPPED, 0.0, f"not begun: {why}"),
         )
 
@@ -151,6 +160,8 @@ class Execution:
         interrupted = isinstance(fault, Interrupted)
         if self._must_undo(phase) and not undo(self, interrupted=interrupted) and interrupted:
             fault.hint = "it could not be undone in time: `stagecraft deploy --abort` undoes what is left"
+        if downtime := self.rollout.metering.stop():
+            self._attempt(lambda: self._record(attrs.evolve(self.release, downtime=downtime)))
         self._observe("stagecraft_on_release", release=self.release)
 
     def _must_undo(self, phase: Phase) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.values import Image, Operation
@@ -31,6 +32,11 @@ class Journal:
     def done(self, operation: Operation) -> bool:
         """Tell whether a former run finished the operation."""
         return operation.id in self._done
+
+    def result(self, operation_id: str) -> Mapping[str, Any]:
+        """Return what a finished operation returned; empty for one that returned nothing or is not done."""
+        found = self._done.get(operation_id)
+        return found if isinstance(found, dict) else {}
 
     @property
     def images(self) -> dict[str, Image]:

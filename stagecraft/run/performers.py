@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from stagecraft_hookspecs.errors import ConfigError, NotFound, ProviderError, Unhealthy
-from stagecraft_hookspecs.runtime import Deployment, Execution, Target, View
+from stagecraft_hookspecs.runtime import Deployment, Execution, Order, Target, View
 from stagecraft_hookspecs.values import Host, Image, Operation, Result
 
+from stagecraft.run.clock import check_clock
 from stagecraft.run.databases import resolve_database
+from stagecraft.run.metering import Metering
+from stagecraft.run.routing import Former, Router
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stagecraft_hookspecs.context import Context
     from stagecraft_hookspecs.phases import Performer
+    from stagecraft_hookspecs.proxy import Proxy
     from stagecraft_hookspecs.runtime import Runtime
 
     from stagecraft.project import Project
@@ -31,6 +36,9 @@ class Rollout:
         bundle: What is rolled out; its images are completed from the journal.
         retained, expired: Former releases to keep and to clear away.
         only: Services selected with ``--services``: nothing else is touched.
+        proxy: What the release's routes go through; None without one.
+        find_former: Reads what served before.
+        metering: Measures the routes meanwhile.
     """
 
     project: Project
@@ -43,6 +51,9 @@ class Rollout:
     expired: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     no_cache: bool = False
+    proxy: Proxy | None = None
+    find_former: Callable[[], Former] = Former
+    metering: Metering = attrs.field(factory=Metering)
 
     def performers(self) -> dict[str, Performer]:
         """Return the performers by action."""
@@ -52,9 +63,11 @@ class Rollout:
             "image.pin": self.pin,
             "migration.apply": self.migrate,
             "service.start": self.start,
+            "runtime.preflight": self.preflight,
+            "proxy.ensure": self.ensure,
             "runtime.prepare": self.prepare,
-            "runtime.switch": functools.partial(self._step, "switch"),
-            "runtime.retire": functools.partial(self._step, "retire"),
+            "runtime.switch": self.switch,
+            "runtime.retire": self.retire,
             "rollout.soak": self.soak,
         }
 
@@ -166,6 +179,37 @@ class Rollout:
             prepared = self.runtime.prepare(ctx, self.target(operation.hosts[0]))
         return {"changed": sorted(prepared.changed), "unchanged": sorted(prepared.unchanged)}
 
+    def preflight(self, operation: Operation, ctx: Context) -> None:
+        """Check that a host can be reached and can take the release."""
+        host = self._host(operation.hosts[0])
+        check_clock(ctx, host)
+        with self.project.blamed():
+            self.runtime.preflight(ctx, self.target(host.name))
+
+    def ensure(self, operation: Operation, ctx: Context) -> None:
+        """Have the proxy of a host run and listen."""
+        with self.project.blamed():
+            self.router().ensure(ctx, self._host(operation.hosts[0]))
+
+    def switch(self, operation: Operation, ctx: Context) -> None:
+        """Make the release serve on one host."""
+        target = self.target(operation.hosts[0])
+        changed = self.journal.result(f"prepare:{target.host.name}").get("changed") or ()
+        stopped = [n for n in changed if n in target.policies and target.policies[n].order is Order.STOP_FIRST]
+        with self.project.blamed():
+            self.router().switch(ctx, target.host, lambda: self.runtime.switch(ctx, target), stopped)
+
+    def retire(self, operation: Operation, ctx: Context) -> None:
+        """Drain and stop what was replaced on one host."""
+        target = self.target(operation.hosts[0])
+        with self.project.blamed():
+            self.router().drain(ctx, target.host)
+            self.runtime.retire(ctx, target)
+
+    def router(self) -> Router:
+        """Return what moves the release's routes."""
+        return Router(self.proxy, self.runtime, self.deployment(), self.release_id, self.find_former)
+
     def soak(self, operation: Operation, ctx: Context) -> None:
         """Watch the new release; raises Unhealthy when one of its instances is not well."""
         ends = ctx.monotonic() + float(operation.inputs["seconds"])
@@ -179,6 +223,11 @@ class Rollout:
                             f"{instance.service} on {host} became {instance.health}/{instance.state} during the soak",
                             hint=f"see `stagecraft logs --service {instance.service}`",
                         )
+            if down := self.metering.down():
+                raise Unhealthy(
+                    f"{down[0]} stopped answering during the soak",
+                    hint="see `stagecraft logs` and the proxy's log on that host",
+                )
             ctx.progress(f"{left:.0f} s to go")
             ctx.sleep(min(1.0, left))
 
@@ -197,12 +246,9 @@ class Rollout:
 
     def undo(self, ctx: Context, host: str) -> None:
         """Undo one host."""
+        target = self.target(host)
         with self.project.blamed():
-            self.runtime.undo(ctx, self.target(host))
-
-    def _step(self, step: str, operation: Operation, ctx: Context) -> None:
-        with self.project.blamed():
-            getattr(self.runtime, step)(ctx, self.target(operation.hosts[0]))
+            self.router().undo(ctx, target.host, lambda: self.runtime.undo(ctx, target))
 
     def _host(self, name: str) -> Host:
         return next(h for h in self.bundle.deployment.hosts if h.name == name)

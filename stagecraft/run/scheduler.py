@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
@@ -19,6 +20,7 @@ def run_all(
     *,
     limit: int,
     cancelled: Callable[[Operation, str], None],
+    narrow: Mapping[str, int] | None = None,
 ) -> None:
     """Perform every operation, each after those it depends on.
 
@@ -26,6 +28,7 @@ def run_all(
         scope: Cancelled with the first failure, so that what runs beside it stops as soon as it can.
         limit: How many run at once.
         cancelled: Told of each operation that was not begun, and why.
+        narrow: Action to how many operations with it run at once, where that is fewer.
 
     Raises:
         BaseException: The first failure, after all that had begun has ended.
@@ -42,8 +45,7 @@ def run_all(
             waiting += [by_id[name] for name in order.get_ready()]
             if first is None and scope.cancelled:
                 first = _reason(scope)
-            while waiting and first is None and len(running) < limit:
-                operation = waiting.pop(0)
+            while first is None and len(running) < limit and (operation := _next(waiting, running, narrow or {})):
                 started.add(operation.id)
                 running[pool.submit(perform, operation)] = operation
             if not running:
@@ -62,6 +64,17 @@ def run_all(
             if operation.id not in started:
                 cancelled(operation, str(first))
         raise first
+
+
+def _next(
+    waiting: list[Operation], running: Mapping[Future[None], Operation], narrow: Mapping[str, int]
+) -> Operation | None:
+    """Take the first waiting operation whose action has room; None when there is none."""
+    busy = Counter(o.action for o in running.values())
+    for index, operation in enumerate(waiting):
+        if busy[operation.action] < narrow.get(operation.action, len(waiting) + len(running)):
+            return waiting.pop(index)
+    return None
 
 
 def _reason(scope: Scope) -> BaseException:
