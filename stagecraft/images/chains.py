@@ -42,10 +42,10 @@ def make_of(about: Mapping[str, Any]) -> Make:
     return Make(tuple((about.get("RootFS") or {}).get("Layers") or ()), json.dumps(rest, sort_keys=True))
 
 
-def candidates(ctx: Context, name: str, host: Host) -> tuple[str, ...]:
-    """Return the ids of a host's images that may share layers with an image called ``name``, the likeliest first."""
+def candidates(ctx: Context, name: str, host: Host) -> list[Mapping[str, Any]]:
+    """Return a host's images that may share layers with an image called ``name``, the likeliest first, as the engine lists them."""
     listed = call(f"list images for {name}", name, lambda: api(ctx, host).images(all=True), host)
-    return tuple(str(image["Id"]) for image in likeliest(listed, name)[:_MOST])
+    return likeliest(listed, name)[:_MOST]
 
 
 def twin(ctx: Context, shared: Deliveries, wanted: Make, ids: Sequence[str], host: Host) -> str:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stagecraft_hookspecs.context import Context
+    from stagecraft_hookspecs.values import Host
 
     from stagecraft.images.chains import Make
     from stagecraft.images.saved import Saved
+    from stagecraft.images.wire import Wire
 
 _LOOK = 0.05  # seconds between two looks at the interrupt while waiting for another
 
@@ -58,6 +60,7 @@ class Deliveries:
         self._folder: Path | None = None
         self.makes: dict[tuple[str, str], Make] = {}
         """What images are made of by host and image id, as far as it was asked for: it never changes."""
+        self._wires: dict[str, Wire] = {}
 
     @contextmanager
     def turn(self, ctx: Context, *key: str) -> Iterator[None]:
@@ -77,6 +80,13 @@ class Deliveries:
             if image not in self._saved:
                 self._saved[image] = save(self.folder())
             return self._saved[image]
+
+    def wire(self, host: Host) -> Wire:
+        """Return what is known of the way to a host."""
+        from stagecraft.images.wire import Wire
+
+        with self._lock:
+            return self._wires.setdefault(host.name, Wire())
 
     def folder(self) -> Path:
         """Return the run's private folder for blobs; it goes with the run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stagecraft.images.saved import OCI, Blob, Saved
 
@@ -27,6 +27,20 @@ def archive(image: Saved, skip: int = 0) -> Iterator[bytes]:
         yield from blob.pieces()
         yield _padding(blob.size)
     yield _END
+
+
+def gathered(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of at least ``size``, but for the last; pure."""
+    held: list[bytes] = []
+    have = 0
+    for part in parts:
+        held.append(part)
+        have += len(part)
+        if have >= size:
+            yield b"".join(held)
+            held, have = [], 0
+    if held:
+        yield b"".join(held)
 
 
 def archive_size(image: Saved, skip: int = 0) -> int:
