@@ -131,7 +131,7 @@ def _names(what: str, session: Session) -> Iterable[str]:
         if what == "host":
             return [h.name for h in session.config.hosts]
         if what == "role":
-            return session.config.roles
+            return list(session.config.roles)
         if what == "release":
             with session.context() as ctx:
                 return [r.id for r in session.loaded.state.releases(ctx)]

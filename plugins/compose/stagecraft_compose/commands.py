@@ -21,11 +21,13 @@ done
 wait
 """
 #: Run a one-off container and see to it that it is gone afterwards, also when the run is ended early. Arguments: the
-#: beginning of its name, the release's folder, the compose project, its file, then the service and the command.
+#: beginning of its name, the release's folder, the compose project, its file, then the service and the command. A shell
+#: gives what it runs in the background no standard input unless it is told to.
 ONEOFF_SCRIPT = """\
 name=$1-$$ folder=$2 project=$3 file=$4; shift 4
 trap 'docker rm -f "$name" >/dev/null 2>&1; exit 143' INT TERM HUP
-docker compose --project-directory "$folder" -p "$project" -f "$file" run --rm --no-deps -T --name "$name" "$@" &
+exec 3<&0
+docker compose --project-directory "$folder" -p "$project" -f "$file" run --rm --no-deps -T --name "$name" "$@" <&3 &
 wait $!
 """
 
@@ -52,7 +54,7 @@ def execute(view: View, request: Execution, project: str) -> Command:
 
 def _exec(view: View, request: Execution) -> Command:
     container = _running(view, request.service)
-    flags = ("-i", "-t") if request.interactive else ()
+    flags = ("-i", "-t") if request.interactive else ("-i",) if request.stdin else ()
     argv = ("docker", "exec", *flags, container.id, *request.argv)
     return Command(argv, cwd=view.home or "/", timeout=request.timeout)
 

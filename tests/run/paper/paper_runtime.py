@@ -34,8 +34,7 @@ class PaperRenderer(Renderer):
 
     def execute(self, view, request):
         if request.oneoff:
-            where = f"{view.service_image}" if hasattr(view, "service_image") else view.release_id
-            return Command(("env", f"ONEOFF={request.service}", f"RELEASE={where}", *request.argv), cwd=view.home)
+            return Command(("env", f"ONEOFF={view.release_id}", *request.argv), cwd=view.home)
         found = [i for i in view.instances if i.service == request.service and i.state == "running"]
         if not found:
             raise UserError(f"{request.service} does not run on {view.host.name}", hint="see `stagecraft status`")
