@@ -107,8 +107,9 @@ class Runner:
             if unfinished is None:
                 return None
             execution = self._restore(unfinished, lease)
-            if not undo(execution, interrupted=False):
-                raise UserError(
+            came_of_it = undo(execution, interrupted=False)
+            if not came_of_it:
+                raise came_of_it.partial() or UserError(
                     f"{unfinished.id} is not undone everywhere",
                     hint="mend what is named above, then repeat this command",
                 )
@@ -236,8 +237,9 @@ class Runner:
         else:
             self.ctx.log(f"{unfinished.id} did not end; undoing what it left first")
             execution = self._restore(unfinished, lease)
-            if not undo(execution, interrupted=False):
-                raise UserError(
+            came_of_it = undo(execution, interrupted=False)
+            if not came_of_it:
+                raise came_of_it.partial() or UserError(
                     f"{unfinished.id} could not be undone, so nothing new was begun",
                     hint="mend what is named above, then run `stagecraft deploy --abort`",
                 )

@@ -15,7 +15,7 @@ from stagecraft.machine.scope import Scope
 from stagecraft.run import hooks
 from stagecraft.run.phases import PhaseExecutor
 from stagecraft.run.scheduler import run_all
-from stagecraft.run.undo import undo
+from stagecraft.run.undo import Undone, undo
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.phases import Performer
@@ -74,7 +74,9 @@ class Execution:
             try:
                 self._phase(phase)
             except BaseException as error:
-                self._failed(phase, error)
+                partial = self._failed(phase, error)
+                if partial is not None:
+                    raise partial from error
                 raise
         self._observe("stagecraft_on_release", release=self.release)
         return self.release
@@ -147,7 +149,8 @@ class Execution:
         journal.finish(operation, result)
         self._note(operation, Status.COMPLETED, ctx.monotonic() - started)
 
-    def _failed(self, phase: Phase, error: BaseException) -> None:
+    def _failed(self, phase: Phase, error: BaseException) -> StagecraftError | None:
+        """Record a failure and undo what is to be undone; return what to say instead where hosts are left in different states."""
         fault = self._explain(error)
         phases = {
             p: s if p is not phase and s in (Status.COMPLETED, Status.SKIPPED) else Status.SKIPPED
@@ -158,11 +161,16 @@ class Execution:
         self._ctx.reporter.phase(phase, Status.FAILED)
         hooks.run_failed(self._ctx, self.release, phase)
         interrupted = isinstance(fault, Interrupted)
-        if self._must_undo(phase) and not undo(self, interrupted=interrupted) and interrupted:
+        came_of_it = undo(self, interrupted=interrupted) if self._must_undo(phase) else Undone()
+        if not came_of_it and interrupted:
             fault.hint = "it could not be undone in time: `stagecraft deploy --abort` undoes what is left"
         if downtime := self.rollout.metering.stop():
             self._attempt(lambda: self._record(attrs.evolve(self.release, downtime=downtime)))
         self._observe("stagecraft_on_release", release=self.release)
+        if interrupted or (partial := came_of_it.partial()) is None:
+            return None
+        self._ctx.log(fault.message, level="error")
+        return partial
 
     def _must_undo(self, phase: Phase) -> bool:
         if phase is Phase.FINALIZE:

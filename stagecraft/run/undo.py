@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from stagecraft_hookspecs.errors import Interrupted, StagecraftError
+import attrs
+from stagecraft_hookspecs.errors import Interrupted, PartialFailure, StagecraftError
 from stagecraft_hookspecs.values import Phase
 
 from stagecraft.machine.scope import Scope
@@ -22,14 +23,43 @@ INTERRUPTED_BUDGET = 9.0
 BUDGET = 300.0
 
 
-def undo(execution: Execution, *, interrupted: bool) -> bool:
-    """Make the previous release serve again; return whether every host says that it does.
+@attrs.frozen
+class Undone:
+    """Say what came of undoing a release.
+
+    Attributes:
+        failed: Host to why it could not be undone.
+        hosts: How many hosts there are.
+        recorded: Whether it could be written down.
+    """
+
+    failed: Mapping[str, str] = attrs.field(factory=dict)
+    hosts: int = 1
+    recorded: bool = True
+
+    def __bool__(self) -> bool:
+        return not self.failed and self.recorded
+
+    def partial(self) -> PartialFailure | None:
+        """Return the error that says which hosts are left in which state; None when they are all in the same."""
+        if not 0 < len(self.failed) < self.hosts:
+            return None
+        return PartialFailure(
+            f"{', '.join(sorted(self.failed))} could not be undone; the other {self.hosts - len(self.failed)} of "
+            f"{self.hosts} hosts are as before",
+            hint="mend what is named above, then run `stagecraft deploy --abort`",
+            detail="\n".join(f"{host}: {why}" for host, why in sorted(self.failed.items())),
+        )
+
+
+def undo(execution: Execution, *, interrupted: bool) -> Undone:
+    """Make the previous release serve again on every host; return what came of it.
 
     A host that fails is reported together with the next command; the others are undone all the same.
     """
     journal, ctx = execution.rollout.journal, execution.ctx
     if not _touched(execution):
-        return _recorded(execution, execution.undone)
+        return Undone(recorded=_recorded(execution, execution.undone))
     with contextlib.suppress(StagecraftError):
         # undoing is repeated until it is recorded as done, so that this note may be missing
         journal.note("undo")
@@ -57,14 +87,14 @@ def undo(execution: Execution, *, interrupted: bool) -> bool:
         with contextlib.suppress(StagecraftError):
             journal.note("undo-failed", hosts=sorted(failed))
         ctx.log("the next command is `stagecraft deploy --abort`, which undoes what is left", level="error")
-        return False
+        return Undone({host: error.message for host, error in failed.items()}, len(hosts))
     ctx.log(f"undone: {previous} serves" if previous else "undone: nothing of this release is left")
 
     def record() -> None:
         journal.note("undone")
         execution.undone()
 
-    return _recorded(execution, record)
+    return Undone(hosts=len(hosts), recorded=_recorded(execution, record))
 
 
 def _recorded(execution: Execution, record: Callable[[], None]) -> bool:
