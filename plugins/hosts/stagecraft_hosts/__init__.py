@@ -1,0 +1,1 @@
+"""Stagecraft state on the environment's hosts."""

@@ -1,0 +1,8 @@
+"""Make the helpers of these tests importable, here and in the contract suite's other processes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
