@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stagecraft_hookspecs.errors import ProviderError, ToolMissing
@@ -27,15 +28,14 @@ def ssh_argv(host: Host, root: Path, *, terminal: bool, stdin: bool = True, remo
         ToolMissing: There is no ``ssh`` here.
         ProviderError: It refuses its configuration.
     """
-    destination = _destination(host)
-    said = _configuration(destination)
-    known = " ".join([_quoted(root.absolute() / KNOWN_HOSTS), said.get("userknownhostsfile", "~/.ssh/known_hosts")])
-    options = ["-o", f"UserKnownHostsFile={known}"]
-    if said.get("stricthostkeychecking") in (None, "ask"):
-        # as a deploy does it: a host that was never met is recorded, a key that changed is refused
-        options += ["-o", "StrictHostKeyChecking=accept-new"]
+    base = (*_file(), *_destination(host))
+    said = _configuration(base)
+    options = _keys(said, root)
+    jump = said.get("proxyjump", "none")
+    if jump != "none":
+        options += ["-o", f"ProxyCommand={_through(jump, options)}"]
     options += ["-t"] if terminal else [] if stdin else ["-n"]
-    return ("ssh", *options, *destination, *([remote] if remote else []))
+    return ("ssh", *options, *base, *([remote] if remote else []))
 
 
 def remote_line(command: Command, secrets: str = "a secret cannot be handed to it that way") -> str:
@@ -53,16 +53,42 @@ def remote_line(command: Command, secrets: str = "a secret cannot be handed to i
     return f"cd {shlex.quote(command.cwd)} && exec {line}" if command.cwd else f"exec {line}"
 
 
+def _file() -> tuple[str, ...]:
+    """Return the option for the configuration file that the environment names instead of the user's."""
+    named = os.environ.get("STAGECRAFT_SSH_CONFIG")
+    return ("-F", named) if named else ()
+
+
 def _destination(host: Host) -> tuple[str, ...]:
+    address = ("-o", f"HostName={host.address}") if host.address else ()
     port = ("-p", str(host.port)) if host.port != Host("").port else ()
     user = ("-l", host.user) if host.user else ()
-    return (*port, *user, "--", host.address or host.name)
+    return (*address, *port, *user, "--", host.name)
 
 
-def _configuration(destination: tuple[str, ...]) -> Mapping[str, str]:
+def _keys(said: Mapping[str, str], root: Path) -> list[str]:
+    """Return the options for what keys of hosts are verified against."""
+    known = " ".join([_quoted(root.absolute() / KNOWN_HOSTS), said.get("userknownhostsfile", "~/.ssh/known_hosts")])
+    options = ["-o", f"UserKnownHostsFile={known}"]
+    if said.get("stricthostkeychecking") in (None, "ask"):
+        # as a deploy does it: a host that was never met is recorded, a key that changed is refused
+        options += ["-o", "StrictHostKeyChecking=accept-new"]
+    return options
+
+
+def _through(jump: str, options: Sequence[str]) -> str:
+    """Return the command that connects through a jump host: options of a command line do not reach it by themselves."""
+    *before, last = jump.split(",")
+    hops = ("-J", ",".join(before)) if before else ()
+    address = last if last.startswith("ssh://") else f"ssh://{last}"
+    words = ["ssh", *_file(), *options, *hops, "-W", "TARGET", "--", address]
+    return shlex.join(words).replace("%", "%%").replace("TARGET", "[%h]:%p")
+
+
+def _configuration(base: tuple[str, ...]) -> Mapping[str, str]:
     """Return what the client would do, by the options' names in small letters."""
     try:
-        done = subprocess.run(("ssh", "-G", *destination), capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(("ssh", "-G", *base), capture_output=True, text=True, timeout=10, check=False)
     except FileNotFoundError:
         raise ToolMissing("ssh is not installed here", hint="install the OpenSSH client") from None
     except subprocess.TimeoutExpired:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 import sys
@@ -134,18 +135,40 @@ def test_the_client_knows_the_keys_that_the_project_met(home: Path) -> None:
         "-o",
         "StrictHostKeyChecking=accept-new",
     )
-    assert argv[5:] == ("-t", "-p", "2222", "-l", "deploy", "--", "10.0.0.12", "exec id")
+    assert argv[5:] == ("-t", "-o", "HostName=10.0.0.12", "-p", "2222", "-l", "deploy", "--", "app", "exec id")
     # what the client itself makes of it
     said = subprocess.run([argv[0], "-G", *argv[1:-1]], capture_output=True, text=True, check=True).stdout.splitlines()
     assert {"user deploy", "port 2222", "hostname 10.0.0.12", "stricthostkeychecking accept-new"} <= set(said)
 
 
 def test_what_the_users_configuration_says_holds(home: Path) -> None:
-    (home / "config").write_text("Host app\n  Port 2200\n  User ada\n  ProxyJump gate\n  StrictHostKeyChecking yes\n")
+    (home / "config").write_text("Host app\n  Port 2200\n  User ada\n  StrictHostKeyChecking yes\n")
     argv = ssh_argv(Host("app"), home, terminal=False, stdin=False)
     assert "StrictHostKeyChecking=accept-new" not in argv
     said = subprocess.run([argv[0], "-G", *argv[1:]], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert {"user ada", "port 2200", "proxyjump gate", "stricthostkeychecking true"} <= set(said)
+    assert {"user ada", "port 2200", "stricthostkeychecking true"} <= set(said)
+
+
+def test_a_jump_host_is_verified_as_the_host_is(home: Path) -> None:
+    (home / "config").write_text("Host app\n  ProxyJump first,ada@gate:2022\n")
+    argv = ssh_argv(Host("app"), home / "100%", terminal=False)
+    said = subprocess.run([argv[0], "-G", *argv[1:]], capture_output=True, text=True, check=True).stdout.splitlines()
+    (command,) = (line.removeprefix("proxycommand ") for line in said if line.startswith("proxycommand "))
+    words = shlex.split(command)
+    assert words[-6:] == ["-J", "first", "-W", "[%h]:%p", "--", "ssh://ada@gate:2022"]
+    # what is left once the client has replaced its tokens, and the one that it starts has, too
+    known = words[words.index("-o") + 1]
+    assert known.startswith(f"UserKnownHostsFile={home}/100%%%%/.stagecraft/known_hosts ")
+    assert "StrictHostKeyChecking=accept-new" in words
+    assert not any(line.startswith("proxyjump") for line in said)
+
+
+def test_another_configuration_file_may_be_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "other").write_text("Host app\n  User bob\n  ProxyJump gate\n")
+    monkeypatch.setenv("STAGECRAFT_SSH_CONFIG", str(home / "other"))
+    argv = ssh_argv(Host("app"), home, terminal=False)
+    assert ("-F", str(home / "other"), "--", "app") == argv[-4:]
+    assert f"ssh -F {home}/other " in argv[argv.index("-o", 5) + 1]
 
 
 def test_a_host_is_never_taken_for_an_option(home: Path) -> None:
