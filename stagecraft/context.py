@@ -119,6 +119,10 @@ class RunContext:
         inner.operation = operation or self.operation
         return inner
 
+    def lasting(self) -> RunContext:
+        """Return the same context out of reach of an interruption: for writing down what has happened."""
+        return self.within(Scope(monotonic=self.scope.monotonic))
+
     @property
     def root(self) -> Path:
         """Return the project's folder."""

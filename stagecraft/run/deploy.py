@@ -158,17 +158,17 @@ class Runner:
             command,
             source_id,
         )
-        store = self.project.state.open(self.ctx, release.id)
+        store = self.project.state.open(self.ctx.lasting(), release.id)
         save_plan(store, plan)
         bundle.save(store)
-        self.project.state.record(self.ctx, release)
+        self.project.state.record(self.ctx.lasting(), release)
         self.ctx.reporter.begin(plan, release)
         return self._execution(release, plan, bundle, history, lease).run()
 
     def _execution(
         self, release: Release, plan: Plan, bundle: bundles.Bundle, history: History, lease: Lease
     ) -> Execution:
-        store = self.project.state.open(self.ctx, release.id)
+        store = self.project.state.open(self.ctx.lasting(), release.id)
         retained, expired = history.keep(bundle.keep, release.id)
         proxy = bundle_proxy(self.project, bundle)
         rollout = Rollout(
@@ -197,7 +197,7 @@ class Runner:
         return Former(release_id, bundle.deployment, bundle_proxy(self.project, bundle))
 
     def _restore(self, release: Release, lease: Lease) -> Execution:
-        store = self.project.state.open(self.ctx, release.id)
+        store = self.project.state.open(self.ctx.lasting(), release.id)
         bundle = bundles.load(store, release.id)
         return self._execution(release, load_plan(store, release.id), bundle, self._history(), lease)
 
@@ -245,7 +245,7 @@ class Runner:
                 )
 
     def _bundle(self, release: Release) -> bundles.Bundle:
-        return bundles.load(self.project.state.open(self.ctx, release.id), release.id)
+        return bundles.load(self.project.state.open(self.ctx.lasting(), release.id), release.id)
 
     def _serving_bundle(self, history: History) -> bundles.Bundle | None:
         return self._bundle(history.origin(history.serving)) if history.serving else None

@@ -223,7 +223,7 @@ class Execution:
             self.release = attrs.evolve(
                 release, operations=self.release.operations, error=self._ctx.reporter.clean(release.error)
             )
-            self.project.state.record(self._ctx, self.release)
+            self.project.state.record(self._ctx.lasting(), self.release)
 
     def _observe(self, hook: str, **arguments: object) -> None:
         for plugin, error in self.project.kernel.observers(hook, ctx=self._ctx, **arguments):
