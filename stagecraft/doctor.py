@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
 from stagecraft_hookspecs.errors import ConfigError, StagecraftError
+
+from stagecraft.run.checking import Check, guarded
 
 if TYPE_CHECKING:
     from stagecraft.cli.session import Session
     from stagecraft.context import RunContext
+    from stagecraft.plan.planner import Planned
     from stagecraft.project import Project
 
 #: Bytes that should be free where the project and its releases lie.
 FREE = 512 << 20
 
 
-@attrs.frozen
-class Check:
-    """Hold one check's outcome: ``ok``, ``warning`` or ``failed``."""
+def examine(session: Session, hosts: Sequence[str] = (), roles: Sequence[str] = ()) -> Iterator[Check]:
+    """Yield the checks in an order in which each relies on those before it; a failure that hides the rest ends them.
 
-    what: str
-    verdict: str
-    found: str
-    hint: str = ""
-
-
-def examine(session: Session) -> Iterator[Check]:
-    """Yield the checks in an order in which each relies on those before it; a failure that hides the rest ends them."""
+    Args:
+        hosts, roles: The hosts to look at; all without either.
+    """
     yield Check("python", "ok", f"{sys.version.split()[0]} at {sys.executable}")
     yield from _plugins(session)
-    configured = _guarded("configuration", lambda: _configuration(session))
+    configured = guarded("configuration", lambda: _configuration(session))
     yield configured
     if configured.verdict == "failed":
         return
     environments = [session.environment] if session.environment else list(session.raw.environments or (None,))
+    if hosts or roles:
+        environments = [session.config.environment]
     for name in environments:
-        yield from _environment(session, name)
+        yield from _environment(session, name, hosts, roles)
 
 
 def _plugins(session: Session) -> Iterator[Check]:
@@ -65,23 +63,26 @@ def _configuration(session: Session) -> str:
     return f"{session.raw.path.name} and its compose file have no fault"
 
 
-def _environment(session: Session, name: str | None) -> Iterator[Check]:
+def _environment(session: Session, name: str | None, hosts: Sequence[str], roles: Sequence[str]) -> Iterator[Check]:
     from stagecraft.config import resolve
     from stagecraft.loading import load_project
+    from stagecraft.run.host_checks import check_hosts
+    from stagecraft.run.selection import choose
 
     config = resolve(session.raw, name, session.kernel.lookup, session.kernel.catalog.defaults)
     project = load_project(config, session.kernel, no_plugins=True)
     label = config.environment
+    chosen = choose(project, hosts, (), roles).hosts
     with session.context_of(project) as ctx:
-        yield _guarded(f"{label}: plan", lambda: _plan(project))
-        yield _guarded(f"{label}: state", lambda: _state(project, ctx))
-        yield _guarded(f"{label}: lock", lambda: _lock(project, ctx))
-        for host in config.hosts:
-            yield _guarded(f"{label}: runtime on {host.name}", lambda host=host: _runtime(project, ctx, host.name))  # type: ignore[misc]
+        planned: list[Planned] = []
+        yield guarded(f"{label}: plan", lambda: _plan(project, planned))
+        yield guarded(f"{label}: state", lambda: _state(project, ctx))
+        yield guarded(f"{label}: lock", lambda: _lock(project, ctx))
+        yield from check_hosts(project, ctx, chosen, planned[0] if planned else None)
         for database in sorted(n for n, d in config.databases.items() if d.engine is not None):
             yield _database(project, ctx, database)
         if project.has("secrets"):
-            yield _guarded(f"{label}: secrets", lambda: _secrets(project, ctx))
+            yield guarded(f"{label}: secrets", lambda: _secrets(project, ctx))
     free = shutil.disk_usage(config.root).free
     yield Check(
         f"{label}: disk",
@@ -91,11 +92,13 @@ def _environment(session: Session, name: str | None) -> Iterator[Check]:
     )
 
 
-def _plan(project: Project) -> str:
+def _plan(project: Project, planned: list[Planned]) -> str:
     from stagecraft.plan.planner import make_plan
 
-    plan = make_plan(project).plan
+    made = make_plan(project)
+    plan = made.plan
     plan.refuse_errors()
+    planned.append(made)
     return f"{len(plan.operations)} operations, {len(plan.findings)} findings"
 
 
@@ -119,14 +122,6 @@ def _state(project: Project, ctx: RunContext) -> str:
 def _lock(project: Project, ctx: RunContext) -> str:
     holder = project.state.holder(ctx)
     return "free" if holder is None else f"held by {holder.who} ({holder.command}) since {holder.since}"
-
-
-def _runtime(project: Project, ctx: RunContext, name: str) -> str:
-    host = project.config.host(name)
-    with project.blamed():
-        instances = project.runtime.observe(ctx, host)
-    active = sum(i.active and i.state == "running" for i in instances)
-    return f"{project.config.providers['runtime'].name} answers, {active} instances run"
 
 
 def _database(project: Project, ctx: RunContext, name: str) -> Check:
@@ -157,14 +152,3 @@ def _secrets(project: Project, ctx: RunContext) -> str:
     if missing:
         raise UserError(f"{', '.join(missing)} cannot be found", hint="set them in the store of the secrets provider")
     return f"{len(project.secrets)} from env files" if project.secrets else "none needed"
-
-
-def _guarded(what: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(what, "ok", look())
-    except ConfigError as error:
-        count = len(error.problems)
-        more = f" (and {count - 1} more; see `stagecraft config validate`)" if count > 1 else ""
-        return Check(what, "failed", f"{error.problems[0]}{more}", error.hint)
-    except StagecraftError as error:
-        return Check(what, "failed", f"{error.where}: {error.message}" if error.where else error.message, error.hint)

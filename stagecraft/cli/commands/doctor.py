@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.commands import CommandLine
 
+from stagecraft.cli.flags import HOST, ROLE
+
 if TYPE_CHECKING:
     from stagecraft.cli.session import Session
 
@@ -18,7 +20,7 @@ def run(flags: Mapping[str, Any], session: Session) -> int:
     from stagecraft.doctor import examine
 
     found = []
-    for check in examine(session):
+    for check in examine(session, flags["host"], flags["role"]):
         found.append(check)
         if not session.json:
             colors = {"ok": "32", "warning": "33", "failed": "1;31"}
@@ -40,6 +42,7 @@ COMMANDS = (
         "doctor",
         "Check all that a deploy relies on, and name the next step for each fault",
         run,
+        (HOST, ROLE),
         exit_codes={0: "nothing failed", 1: "something failed; each is printed with its next step"},
     ),
 )
