@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from . import databases, engine, hosts, images, node, registry, state, tools
+from . import databases, engine, faults, handles, hosts, images, node, registry, state, tools
 from .layout import Layout, TestbedError, checked, default_layout
 
 Up = Callable[[Layout, dict[str, state.Part]], state.Part]
@@ -82,10 +82,18 @@ def _strace(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
     return parts["strace"]
 
 
+def _hosts(layout: Layout, parts: dict[str, state.Part]) -> state.Part:
+    part = hosts.up(layout, parts)
+    for host in handles.open_all(layout)[: hosts.USUAL]:
+        if not faults.well(host):  # left so by a test that was killed
+            faults.heal(host)
+    return part
+
+
 PARTS: dict[str, Up] = {
     "docker": engine.up,
     "registry": registry.up,
-    "hosts": hosts.up,
+    "hosts": _hosts,
     "postgres": databases.up_postgres,
     "mariadb": databases.up_mariadb,
     "node": node.up,

@@ -160,7 +160,10 @@ def engine_hung(host: TestHost) -> Iterator[None]:
 
 
 def oom_kill(host: TestHost, container: str) -> None:
-    """Let the kernel kill the container's first process for want of memory."""
+    """Let the kernel kill the container's first process for want of memory.
+
+    Processes of the host join the container's control group and fill it, each too small to be the kernel's choice.
+    """
     host.sh(
         f"""
         pid=$(docker inspect -f '{{{{.State.Pid}}}}' {container})
@@ -169,7 +172,10 @@ def oom_kill(host: TestHost, container: str) -> None:
         group=$(sed -n 's/^[0-9]*:memory://p' /proc/$pid/cgroup)
         if [ -n "$group" ]; then procs=/sys/fs/cgroup/memory$group/cgroup.procs
         else procs=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$pid/cgroup)/cgroup.procs; fi
-        sh -c 'echo $$ >"$1" && exec head -c 128m /dev/zero | tail >/dev/null' hog "$procs" 2>/dev/null || true
+        for each in 1 2 3 4; do
+            sh -c 'echo $$ >"$1" && head -c 24m /dev/zero | tail >/dev/null' hog "$procs" 2>/dev/null &
+        done
+        wait
         """,
     )
 
@@ -224,6 +230,13 @@ def boot(host: TestHost) -> None:
         hosts.boot(host.layout, at, [host.spec])
 
 
+def well(host: TestHost) -> bool:
+    """Say whether SSH and the engine of a host answer."""
+    if not probes.ssh_answers(host.address, host.port):
+        return False
+    return not host.spec.engine or probes.engine_answers(str(hosts.engine_socket(host.layout, host.name)))
+
+
 def heal(host: TestHost) -> None:
     """Undo every fault that is left on a host, and wait until it is well."""
     boot(host)
@@ -235,14 +248,18 @@ def heal(host: TestHost) -> None:
         _start_sshd(host)
     if host.spec.engine and not probes.engine_answers(str(hosts.engine_socket(host.layout, host.name))):
         start_engine(host)
+    if not processes.wait_until(lambda: well(host), PATIENCE):
+        raise TestbedError(
+            f"host {host.name} does not get well", "make it anew: python3 -m tests.testbed down; and up hosts"
+        )
 
 
 HEAL = """
-iptables-save | grep -e testbed-fault | sed 's/^-A/iptables -D/' | while read -r rule; do $rule; done
+iptables -S | grep -e testbed-fault | sed 's/^-A/iptables -w 5 -D/' | while read -r rule; do $rule; done
 [ ! -e /run/docker.pid ] || kill -CONT $(cat /run/docker.pid) 2>/dev/null || true
 rm -rf /filler /fillers
-for file in ~root/.ssh/authorized_keys /home/*/.ssh/authorized_keys; do
-    [ ! -e $file.away ] || mv $file.away $file
+for file in ~root/.ssh/authorized_keys.away /home/*/.ssh/authorized_keys.away; do
+    [ ! -e $file ] || mv $file ${file%.away}
 done
 if [ -e /etc/ssh/sshd_config.d/clock.conf ]; then
     rm /etc/ssh/sshd_config.d/clock.conf

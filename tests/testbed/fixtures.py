@@ -41,12 +41,11 @@ def hosts() -> tuple[TestHost, ...]:
 
 @pytest.fixture
 def clean_hosts(hosts: tuple[TestHost, ...]) -> Iterator[tuple[TestHost, ...]]:
-    """Return the usual hosts, made whole; afterwards faults, containers, volumes, networks and a deployer's files are gone."""
+    """Return the usual hosts, whole and without containers, volumes, networks and a deployer's files; also afterwards."""
     with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
-        list(pool.map(faults.heal, hosts))
+        list(pool.map(_renew, hosts))
         yield hosts
-        list(pool.map(faults.heal, hosts))
-        list(pool.map(handles.clean, hosts))
+        list(pool.map(_renew, hosts))
 
 
 @pytest.fixture
@@ -73,8 +72,14 @@ def make_host() -> Iterator[MakeHost]:
         def make(**wanted: str) -> TestHost:
             taken = {host.spec.number for host in handles.open_all(layout)}
             number = next(number for number in range(FIRST_MADE, 200) if number not in taken)
-            (host,) = handles.bring_up(layout, Spec(number, **wanted))
-            stack.callback(handles.take_down, host)
+            host = handles.open_host(layout, Spec(number, **wanted))
+            stack.callback(handles.take_down, host)  # also where it does not come up
+            handles.bring_up(layout, host.spec)
             return host
 
         yield make
+
+
+def _renew(host: TestHost) -> None:
+    faults.heal(host)
+    handles.clean(host)

@@ -162,6 +162,6 @@ def _run(command: list[str], environment: dict[str, str] | None, check: bool, st
         command, env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=timeout
     )
     if done.returncode and check:
-        said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        said = done.stderr.strip() or done.stdout.strip() or "no message"
         raise TestbedError(f"`{' '.join(command[-3:])}` ended with {done.returncode}: {said}")
     return done.stdout

@@ -91,6 +91,7 @@ def cut_power(layout: Layout, name: str) -> None:
     """End a host at once; its disk stays, unless it is a tmpfs."""
     for process in processes.started_with(str(folder(layout, name))):
         processes.stop(process, grace=0.0)
+    switch.unplug(layout, int(name.removeprefix("h")))
 
 
 def remove(layout: Layout, name: str) -> None:

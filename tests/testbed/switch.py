@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -94,7 +95,7 @@ def ensure(layout: Layout, parts: dict[str, state.Part]) -> Switch:
     parts["switch"] = state.Part(None, {}, {"octet": str(switch.octet), "boot": state.this_boot()})
     state.save(layout, parts)
     lines = (
-        f"link add {switch.bridge} type bridge",
+        f"link add {switch.bridge} address {switch.hardware(-9)} type bridge",
         f"addr add {switch.machine}/24 dev {switch.bridge}",
         f"link set {switch.bridge} up",
     )
@@ -113,6 +114,14 @@ def plug(layout: Layout, switch: Switch, sockets: dict[int, int]) -> None:
             f"link set {link} master {switch.bridge} up",
         ]
     run_ip(layout, "-batch", "-", script="\n".join(lines) + "\n")
+
+
+def unplug(layout: Layout, number: int) -> None:
+    """Take a host's cable away; the kernel would do so too, a little after the host's last process has ended."""
+    link = f"{bridge_name(layout)}n{number}"
+    if Path(f"/sys/class/net/{link}").exists():
+        with suppress(TestbedError):  # gone meanwhile
+            run_ip(layout, "link", "del", link)
 
 
 def remove(layout: Layout) -> None:

@@ -105,7 +105,7 @@ def test_killing_sessions_breaks_them_and_takes_new_ones(clean_hosts: Hosts) -> 
 
 def test_a_stopped_ssh_server_refuses_and_keeps_its_sessions(clean_hosts: Hosts) -> None:
     host = clean_hosts[0]
-    with session(host, "echo in; read line; echo out") as process:
+    with session(host, "echo in; sleep 1000") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "in\n"
         with faults.sshd_stopped(host):
@@ -146,7 +146,7 @@ def test_a_skewed_clock_is_seen_by_ssh_sessions_alone(clean_hosts: Hosts) -> Non
 def test_a_killed_engine_leaves_containers_running(clean_hosts: Hosts) -> None:
     host = clean_hosts[0]
     images.put(host, "busybox:latest")
-    host.docker("run", "-d", "busybox:latest", "sleep", "54321")
+    host.docker("run", "-d", "--init", "busybox:latest", "sleep", "54321")
     with faults.engine_stopped(host):
         assert "Cannot connect" in host.ssh("docker", "ps").stderr
         assert "sleep 54321" in host.sh("ps -e -o args")
@@ -175,7 +175,9 @@ def test_the_kernel_kills_a_container_for_want_of_memory(clean_hosts: Hosts) -> 
     host.docker("run", "-d", "--name", "victim", "busybox:latest", "sleep", "1000")
     host.docker("run", "-d", "--name", "other", "busybox:latest", "sleep", "1000")
     faults.oom_kill(host, "victim")
-    state = host.docker("wait", "victim") + host.docker("inspect", "--format", "{{.State.OOMKilled}}", "victim")
+    state = host.docker("wait", "victim", timeout=20) + host.docker(
+        "inspect", "--format", "{{.State.OOMKilled}}", "victim"
+    )
     assert state == "137\ntrue\n"
     assert host.docker("inspect", "--format", "{{.State.Running}}", "other") == "true\n"
 
