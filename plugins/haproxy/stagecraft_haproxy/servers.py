@@ -1,0 +1,148 @@
+"""Read which servers a worker has and how they do; decide what must be said to it. All pure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+from stagecraft_hookspecs.proxy import Endpoint, Route
+
+from stagecraft_haproxy import names
+from stagecraft_haproxy.backends import WATCH
+
+
+@attrs.frozen
+class Server:
+    """Describe a server of a backend.
+
+    Attributes:
+        name: ``address:port``.
+        status: ``UP``, ``DOWN``, ``DRAIN``, ``MAINT``, ``NOLB`` or ``no check``, without what follows it.
+        sessions: Requests, streams and WebSockets in flight; idle connections are none.
+    """
+
+    name: str
+    status: str
+    sessions: int
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether it gets new requests."""
+        return self.status in ("UP", "no check")
+
+
+@attrs.frozen
+class Worker:
+    """Describe a process of the proxy: backend to its servers, and the ports that it listens on.
+
+    Old ones, from before a reload, end when their last connection does.
+    """
+
+    pid: str
+    current: bool
+    backends: Mapping[str, tuple[Server, ...]]
+    ports: frozenset[int] = frozenset()
+
+    def said(self, command: str) -> str:
+        """Return a command as the master passes it on to this worker."""
+        return f"@!{self.pid} {command}"
+
+
+def read_worker(label: str, text: str) -> Worker:
+    """Read the answer to ``show stat``; lines that are none are passed over."""
+    kind, _, pid = label.partition(":")
+    found: dict[str, list[Server]] = {}
+    ports: set[int] = set()
+    lines = text.removeprefix("# ").splitlines()
+    for row in csv.DictReader(line for line in lines if line.count(",") > 20):
+        if row.get("svname") == "FRONTEND":
+            ports.update(int(p) for p in [str(row["pxname"]).rpartition(".")[2]] if p.isdigit())
+        elif row.get("svname") == "BACKEND":
+            found.setdefault(str(row["pxname"]), [])
+        elif row.get("type") == "2":
+            sessions = str(row.get("scur") or "0")
+            status = str(row.get("status") or "")
+            server = Server(str(row["svname"]), _status(status), int(sessions) if sessions.isdigit() else 0)
+            found.setdefault(str(row["pxname"]), []).append(server)
+    backends = {name: tuple(servers) for name, servers in sorted(found.items())}
+    return Worker(pid, kind == "current", backends, frozenset(ports))
+
+
+def _status(text: str) -> str:
+    return text if text == "no check" else text.partition(" ")[0]
+
+
+def wanted(routes: Iterable[Route]) -> dict[str, tuple[str, ...]]:
+    """Return each route's backend with the names of its servers, sorted; redirects have none."""
+    return {names.backend(r.id): tuple(sorted({names.server(t) for t in r.targets})) for r in routes if not r.redirect}
+
+
+def serving(worker: Worker) -> dict[str, tuple[str, ...]]:
+    """Return each route's servers that get new requests, sorted."""
+    found = {names.route_of(name): servers for name, servers in worker.backends.items()}
+    return {k: tuple(sorted(s.name for s in v if s.serves)) for k, v in sorted(found.items(), key=str) if k is not None}
+
+
+def endpoints(worker: Worker, route: str) -> tuple[Endpoint, ...]:
+    """Return a route's targets as the proxy has them, failing ones included, those that are taken out excluded."""
+    inside = [s for s in worker.backends.get(names.backend(route), ()) if s.status not in ("DRAIN", "MAINT")]
+    split = (s.name.rpartition(":") for s in inside)
+    return tuple(sorted(Endpoint(host, int(port)) for host, _, port in split if port.isdigit()))
+
+
+def enter(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield the commands that make the wanted servers take requests; nothing for those that do."""
+    for backend, servers in _known(worker, want):
+        there = {s.name: s for s in worker.backends[backend]}
+        for name in servers:
+            at = f"{backend}/{name}"
+            if name not in there:
+                yield worker.said(f"add server {at} {names.address(name)} {WATCH}")
+                yield worker.said(f"enable health {at}")
+                yield worker.said(f"enable server {at}")
+            elif not there[name].serves:
+                yield worker.said(f"enable health {at}")
+                yield worker.said(f"set server {at} state ready")
+                yield worker.said(f"set server {at} health up")
+
+
+def leave(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield the commands that keep new requests from all other servers, and forget those that have long been idle."""
+    for backend, servers in _known(worker, want):
+        for server in worker.backends[backend]:
+            if server.name in servers:
+                continue
+            if server.status not in ("DRAIN", "MAINT"):
+                yield worker.said(f"set server {backend}/{server.name} state drain")
+            elif not server.sessions:
+                yield from forget(worker, backend, server.name)
+
+
+def forget(worker: Worker, backend: str, name: str) -> Iterator[str]:
+    """Yield the commands that remove a server that has nothing in flight."""
+    yield worker.said(f"set server {backend}/{name} state maint")
+    yield worker.said(f"del server {backend}/{name}")
+
+
+def missing(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return what a worker does not do as wanted, in words; empty when all is so."""
+    told = {b: {s.name: s for s in servers} for b, servers in worker.backends.items()}
+    faults = []
+    for backend, servers in want.items():
+        if backend not in told:
+            if worker.current:
+                faults.append(f"{backend}: is not there")
+            continue
+        # a target that fails its checks at once is in, and is passed over: that is no fault of the switch
+        faults += [f"{backend}: {n} is not in" for n in servers if _out(told[backend].get(n))]
+        faults += [f"{backend}: {n} is still in" for n, s in told[backend].items() if n not in servers and not _out(s)]
+    return tuple(sorted(faults))
+
+
+def _out(server: Server | None) -> bool:
+    return server is None or server.status in ("DRAIN", "MAINT")
+
+
+def _known(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    return ((backend, servers) for backend, servers in sorted(want.items()) if backend in worker.backends)
