@@ -1,7 +1,7 @@
 """Run a test that is marked `@pytest.mark.needs("docker")` only where that real part is there.
 
 Each part is looked for once per run, by using it. Where it is missing the test is skipped, and listed at the end with
-the command that would run it too; where `STAGECRAFT_REQUIRE` names it (`docker,postgres,mariadb,node`), the test fails.
+the command that would run it too; where `STAGECRAFT_REQUIRE` names it (`docker,hosts,postgres`), the test fails.
 """
 
 from __future__ import annotations
