@@ -19,6 +19,7 @@ from stagecraft.machine.scope import Scope
 if TYPE_CHECKING:
     from stagecraft.output.report import Reporter
     from stagecraft.output.scrub import Scrubber
+    from stagecraft.remote.fleet import Fleet
     from stagecraft.run.signals import Interrupts
 
 _REFERENCE = re.compile(r"<secret:([^<>\s]+)>")
@@ -59,6 +60,11 @@ class Secretary:
             return self._known[name]
 
 
+def is_remote(host: Host) -> bool:
+    """Tell whether a host is another machine."""
+    return host.name != LOCAL.name or bool(host.address)
+
+
 class RunContext:
     """Implement ``Context`` for one command.
 
@@ -92,6 +98,7 @@ class RunContext:
         self.scope, self.secretary, self.reporter, self.interrupts = scope, secretary, reporter, interrupts
         self._oneoff = oneoff
         self._local = LocalMachine(root, scope)
+        self._remote = _Remote(root, lambda message: self.reporter.log(message))
         self.deliveries = Deliveries(login)
         self.operation = ""
 
@@ -114,7 +121,7 @@ class RunContext:
             oneoff or self._oneoff,
             self._hosts,
         )
-        inner._local = self._local.within(scope)
+        inner._local, inner._remote = self._local.within(scope), self._remote
         inner.deliveries = self.deliveries
         inner.operation = operation or self.operation
         return inner
@@ -139,21 +146,27 @@ class RunContext:
         return self._environment
 
     @property
+    def fleet(self) -> Fleet:
+        """Return the connections to other machines, which every context of the command shares."""
+        return self._remote.fleet()
+
+    def close(self) -> None:
+        """Close the connections to other machines; what still runs there is ended. The command's edge calls this."""
+        self._remote.close()
+
+    @property
     def hosts(self) -> tuple[Host, ...]:
         """Return the environment's hosts."""
         return self._hosts
 
     def machine(self, host: Host = LOCAL) -> Machine:
         """Return a machine."""
-        if host.name != LOCAL.name:
-            raise UserError(
-                f"host {host.name!r} is another machine, and this version acts on this one only",
-                hint="leave `hosts` out of the environment, so that it is this machine",
-            )
-        return self._local
+        return self.fleet.machine(host, self.scope) if is_remote(host) else self._local
 
     def home(self, host: Host = LOCAL) -> str:
         """Return the folder of this environment on a host."""
+        if is_remote(host):
+            return f"{self.fleet.machine(host, self.scope).home}/.stagecraft/{self._project}/{self._environment}"
         return str(self._root / ".stagecraft" / "run" / self._environment)
 
     def image(self, image: Image, host: Host = LOCAL) -> str:
@@ -191,3 +204,26 @@ class RunContext:
         if self._oneoff is None:
             raise UserError("no release is being deployed, so there is nothing to run a one-off instance of")
         return self._oneoff(self, service, argv, timeout)
+
+
+class _Remote:
+    """Open the fleet when the first remote host is asked for; commands that stay on this machine import nothing of it."""
+
+    def __init__(self, root: Path, log: Callable[[str], None]) -> None:
+        self._root, self._log = root, log
+        self._lock = threading.Lock()
+        self._fleet: Fleet | None = None
+
+    def fleet(self) -> Fleet:
+        with self._lock:
+            if self._fleet is None:
+                from stagecraft.remote.fleet import Fleet
+
+                self._fleet = Fleet(self._root, self._log)
+            return self._fleet
+
+    def close(self) -> None:
+        with self._lock:
+            fleet, self._fleet = self._fleet, None
+        if fleet is not None:
+            fleet.close()

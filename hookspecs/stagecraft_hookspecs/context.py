@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Command, File, Host, Image, Result, Secret
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -41,6 +41,19 @@ class Machine(Protocol):
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write a file in full or not at all (temporary file, fsync, rename), making its folders. Safe to repeat."""
+        ...
+
+    def upload(self, files: Mapping[str, File], folder: str, *, exact: bool = False) -> tuple[str, ...]:
+        """Write many files below ``folder``, each in full or not at all, sending only those that differ; return their paths.
+
+        Args:
+            files: Relative path to content and mode; secret files get mode 0600.
+            exact: Remove every other file below ``folder``, and folders that are then empty.
+
+        Raises:
+            UserError: A path leaves the folder.
+            ProviderError: The disk is full or read-only, or permission is denied; what was there stands.
+        """
         ...
 
     def remove(self, path: str) -> None:

@@ -141,7 +141,10 @@ class Session:
             login=project.config.login,
         )
         with interrupts.installed(), interrupts.handled_by(scope.cancel):
-            yield context
+            try:
+                yield context
+            finally:
+                context.close()
 
     @contextmanager
     def runner(self, *, wait: bool = False, no_cache: bool = False) -> Iterator[Runner]:

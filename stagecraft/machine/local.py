@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.errors import CommandFailed, ToolMissing
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Result
+from stagecraft_hookspecs.values import LOCAL, Command, File, Host, Result
 
 from stagecraft.machine import files
 
@@ -56,6 +56,12 @@ class LocalMachine:
     def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write a file in full or not at all."""
         files.write(self._root / path, data, mode)
+
+    def upload(self, files: Mapping[str, File], folder: str, *, exact: bool = False) -> tuple[str, ...]:
+        """Write a tree of files, those that differ."""
+        from stagecraft.machine.trees import upload
+
+        return upload(files, self._root / folder, exact)
 
     def remove(self, path: str) -> None:
         """Remove a file or folder."""

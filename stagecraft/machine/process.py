@@ -28,7 +28,7 @@ def run(command: Command, root: Path, scope: Scope, on_line: Callable[[str], Non
     started = time.monotonic()
     process = _start(command, root)
     output = {"stdout": bytearray(), "stderr": bytearray()}
-    lines = _Lines(on_line) if on_line else None
+    lines = Lines(on_line) if on_line else None
     try:
         _communicate(process, command, scope, started, output, lines)
         code = process.wait()
@@ -95,7 +95,7 @@ def _communicate(
     scope: Scope,
     started: float,
     output: dict[str, bytearray],
-    lines: _Lines | None,
+    lines: Lines | None,
 ) -> None:
     given = command.stdin.reveal().encode() if isinstance(command.stdin, Secret) else command.stdin
     pending = memoryview(given or b"")
@@ -150,7 +150,7 @@ def _drain(
     name: str,
     selector: selectors.BaseSelector,
     output: dict[str, bytearray],
-    lines: _Lines | None,
+    lines: Lines | None,
 ) -> None:
     try:
         chunk = os.read(stream.fileno(), _CHUNK)
@@ -164,7 +164,7 @@ def _drain(
         lines.feed(name, chunk)
 
 
-class _Lines:
+class Lines:
     """Cut each stream into lines and hand them on as they are complete."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
@@ -172,12 +172,14 @@ class _Lines:
         self._rest: dict[str, bytes] = {}
 
     def feed(self, name: str, chunk: bytes) -> None:
+        """Take bytes of the stream ``name``."""
         *whole, rest = (self._rest.get(name, b"") + chunk).split(b"\n")
         self._rest[name] = rest
         for line in whole:
             self._on_line(line.decode(errors="replace").rstrip("\r"))
 
     def flush(self) -> None:
+        """Hand on what came without a newline at its end."""
         for rest in self._rest.values():
             if rest:
                 self._on_line(rest.decode(errors="replace"))

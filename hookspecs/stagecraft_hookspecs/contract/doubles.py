@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import CommandFailed, NotFound, ToolMissing, UserError
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Command, File, Host, Image, Result, Secret
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,6 +38,16 @@ class MemoryFolder:
         if wanted not in self.files:
             raise NotFound("file", path, self.files)
         return self.files[wanted]
+
+    def tree(self, path: str, limit: int) -> Mapping[str, File]:
+        """Return the files at or below a path, by path, sorted; scripts (``#!``) are executable."""
+        wanted = _plain(path)
+        found = {f: c for f, c in sorted(self.files.items()) if f == wanted or f.startswith(f"{wanted}/") or not wanted}
+        if not found:
+            raise NotFound("file", path, self.files)
+        if sum(map(len, found.values())) > limit:
+            raise UserError(f"{path} is larger than {limit >> 20} MB", hint="is it the folder you meant?")
+        return {f: File(c, 0o755 if c.startswith(b"#!") else 0o644) for f, c in found.items()}
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return matching files, sorted; ``**`` crosses folders, ``*`` does not."""
@@ -110,6 +120,17 @@ class FakeMachine:
     def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Keep a file."""
         self.files[path], self.modes[path] = data, mode
+
+    def upload(self, files: Mapping[str, File], folder: str, *, exact: bool = False) -> tuple[str, ...]:
+        """Keep the files that differ, and with ``exact`` only those that were given."""
+        tree = {f"{folder}/{path}": file for path, file in files.items()}
+        modes = {path: 0o600 if file.secret else file.mode for path, file in tree.items()}
+        for path in [f for f in self.files if exact and f.startswith(f"{folder}/") and f not in tree]:
+            self.remove(path)
+        changed = [p for p, f in sorted(tree.items()) if (self.files.get(p), self.modes.get(p)) != (f.data, modes[p])]
+        for path in changed:
+            self.write(path, tree[path].data, mode=modes[path])
+        return tuple(path.removeprefix(f"{folder}/") for path in changed)
 
     def remove(self, path: str) -> None:
         """Forget a file, or every file below a folder."""

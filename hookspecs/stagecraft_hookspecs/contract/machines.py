@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from stagecraft_hookspecs.contract.doubles import FakeMachine
 from stagecraft_hookspecs.errors import CommandFailed, Interrupted, ProviderError
-from stagecraft_hookspecs.values import Command, Result
+from stagecraft_hookspecs.values import Command, File, Result
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -63,6 +63,10 @@ class Interrupting(FakeMachine):
         self._stop()
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Interrupt."""
+        self._stop()
+
+    def upload(self, files: Mapping[str, File], folder: str, *, exact: bool = False) -> tuple[str, ...]:
         """Interrupt."""
         self._stop()
 
