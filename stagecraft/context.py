@@ -153,6 +153,7 @@ class RunContext:
     def close(self) -> None:
         """Close the connections to other machines; what still runs there is ended. The command's edge calls this."""
         self._remote.close()
+        self.deliveries.close()
 
     @property
     def hosts(self) -> tuple[Host, ...]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _MOST = 64  # images looked at; each costs a round trip
 _LIKELY = 8  # of these, how many may be the image under another id
+_CONFIGURATION = frozenset(
+    "User ExposedPorts Env Entrypoint Cmd Volumes WorkingDir Labels StopSignal Healthcheck OnBuild Shell".split()
+)
 _ENOUGH = 1_000_000  # bytes left to send, below which another look costs more than it may save
 
 
@@ -37,7 +40,7 @@ class Make:
 
 def make_of(about: Mapping[str, Any]) -> Make:
     """Return what an image is made of, from how an engine describes it; engines differ in which empty fields they show. Pure."""
-    config = {key: value for key, value in (about.get("Config") or {}).items() if value}
+    config = {key: value for key, value in (about.get("Config") or {}).items() if value and key in _CONFIGURATION}
     rest = [about.get("Created"), about.get("Os"), about.get("Architecture"), config]
     return Make(tuple((about.get("RootFS") or {}).get("Layers") or ()), json.dumps(rest, sort_keys=True))
 

@@ -19,7 +19,6 @@ _REFUSALS = (
     "authentication required",
     "access denied",
     "denied:",
-    "401",
     "token has expired",
     "token expired",
 )

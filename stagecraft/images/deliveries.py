@@ -58,6 +58,7 @@ class Deliveries:
         self._turns: dict[tuple[str, ...], threading.Lock] = defaultdict(threading.Lock)
         self._saved: dict[str, Saved] = {}
         self._folder: Path | None = None
+        self._remove: Callable[[], object] = lambda: None
         self.makes: dict[tuple[str, str], Make] = {}
         """What images are made of by host and image id, as far as it was asked for: it never changes."""
         self._wires: dict[str, Wire] = {}
@@ -94,5 +95,12 @@ class Deliveries:
 
         with self._lock:
             if self._folder is None:
-                self._folder = scratch.make(self)
+                self._folder, self._remove = scratch.make(self)
             return self._folder
+
+    def close(self) -> None:
+        """Remove what lies on the disk."""
+        with self._lock:
+            self._remove()
+            self._folder = None
+            self._saved.clear()

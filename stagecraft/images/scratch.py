@@ -9,20 +9,24 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 
-def make(owner: object) -> Path:
-    """Return a new folder that only this user can read; it is removed when ``owner`` is gone or the process ends."""
+def make(owner: object) -> tuple[Path, Callable[[], object]]:
+    """Return a new folder that only this user can read, and what removes it.
+
+    It is removed in any case when ``owner`` is gone or the process ends.
+    """
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stagecraft" / "images"
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(base)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     held = _hold(folder)
-    weakref.finalize(owner, _remove, folder, held)
+    remove = weakref.finalize(owner, _remove, folder, held)
     blobs = folder / "blobs"
     blobs.mkdir()
-    return blobs
+    return blobs, remove
 
 
 def sweep(base: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from stagecraft_hookspecs.values import LOCAL, Host, Secret
 
 from stagecraft.machine.local import LocalMachine
 from stagecraft.machine.scope import Scope
+from tests.testbed.fixtures import *  # noqa: F403
+from tests.testbed.fixtures import TestHost
+
+from .engines import store_engine
+from .fleet import Fleet
 
 
 @attrs.frozen
@@ -34,6 +40,12 @@ class Context:
 
     def progress(self, message: str, *, service: str = "", host: str = "") -> None:
         self.said.append(message)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 @pytest.fixture
@@ -58,6 +70,9 @@ class Registry(http.server.BaseHTTPRequestHandler):
     store: dict[str, tuple[str, bytes]]
     uploads: dict[str, bytes]
     password = ""
+    address = ""
+    port = 0
+    asked = 0
 
     def do_GET(self) -> None:
         if not self._allowed():
@@ -94,6 +109,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
         return self._answer(201, headers={"Location": path, "Docker-Content-Digest": _digest(body)})
 
     def _allowed(self) -> bool:
+        type(self).asked += 1
         if self.password and self.headers.get("Authorization") != self.password:
             self._answer(401, headers={"WWW-Authenticate": 'Basic realm="test"'})
             return False
@@ -130,9 +146,27 @@ def _digest(data: bytes) -> str:
 def registry() -> Iterator[type[Registry]]:
     """A registry on this machine; its address is the class's ``address``."""
     kind = type("OneRegistry", (Registry,), {"store": {}, "uploads": {}})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    server = http.server.ThreadingHTTPServer(
+        ("0.0.0.0", 0), kind
+    )  # hosts reach it by this machine's address among them
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    kind.address = f"127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
+    kind.address, kind.port = f"127.0.0.1:{server.server_port}", server.server_port
     yield kind
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def store(hosts: tuple[TestHost, ...]) -> Iterator[str]:
+    """An engine with containerd's image store, on the first host."""
+    with store_engine(hosts[0]) as url:
+        yield url
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """Runs over engines, with images of this test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = Fleet(tmp_path)
+    yield made
+    made.close()
