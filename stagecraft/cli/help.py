@@ -15,7 +15,7 @@ _GROUPS = (
     ("Begin", ("init", "doctor", "config", "plugins", "completion")),
     ("Develop", ("dev",)),
     ("Deploy", ("plan", "build", "deploy", "rollback", "releases", "migrate", "lock")),
-    ("Operate", ("status", "logs", "exec", "run", "ssh")),
+    ("Operate", ("status", "logs", "exec", "run", "ssh", "drift", "prune")),
 )
 
 

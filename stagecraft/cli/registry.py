@@ -18,6 +18,8 @@ MODULES = {
     "migrate": "stagecraft.cli.commands.migrate",
     "status": "stagecraft.cli.commands.status",
     "logs": "stagecraft.cli.commands.logs",
+    "drift": "stagecraft.cli.commands.drift",
+    "prune": "stagecraft.cli.commands.prune",
     "ssh": "stagecraft.cli.commands.ssh",
     "exec": "stagecraft.cli.commands.exec",
     "run": "stagecraft.cli.commands.run",

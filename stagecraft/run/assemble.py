@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from stagecraft.plan.planner import Planned
     from stagecraft.project import Project
 
+#: Where the key of the secrets' fingerprints lies, in the project's folder.
+KEY = ".stagecraft/fingerprint.key"
+
 
 def assemble(project: Project, planned: Planned, ctx: RunContext) -> Bundle:
     """Return the bundle of a release that is about to begin; its digests come with the build."""
@@ -59,7 +62,7 @@ def fingerprints(project: Project, ctx: RunContext) -> dict[str, str]:
     """Return a keyed hash per secret. The key stays in the project's state folder, so that a hash alone tells nothing."""
     if not project.secrets:
         return {}
-    path = ctx.root / ".stagecraft" / "fingerprint.key"
+    path = ctx.root / KEY
     if path.exists():
         key = files.read(path)
     else:

@@ -25,8 +25,8 @@ environments:
 """
 COMPOSE = """\
 services:
-  api: {image: "api:1", command: [serve, "VERSION"]}
-  db: {image: "db:1", command: [store]}
+  api: {build: ./api, command: [serve, "VERSION"]}
+  db: {build: ./db, command: [store]}
 """
 
 

@@ -27,6 +27,7 @@ def run(flags: Mapping[str, Any], session: Session) -> int:
     if flags["tail"] < -1:
         raise UserError(f"--tail {flags['tail']} is less than none", hint="a number of lines; -1 means all")
     with session.context() as ctx:
+        session.close()  # lines are printed by themselves, not above a block that moves
         wanted = _wanted(flags, session, since)
         if not flags["follow"]:
             failures = logs.read(session.loaded, ctx, wanted)

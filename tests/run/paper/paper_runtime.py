@@ -5,15 +5,16 @@ What is real: everything that the kernel does with it, and every command, which 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 import attrs
 from stagecraft_hookspecs import hookimpl
-from stagecraft_hookspecs.errors import NotFound, UserError
+from stagecraft_hookspecs.errors import NotFound, ProviderError, UserError
 from stagecraft_hookspecs.runtime import Draft, Instance, Leftover, Order, Policy, Prepared, Renderer, Runtime
-from stagecraft_hookspecs.values import Command, File
+from stagecraft_hookspecs.values import Command, File, Operation, Phase
 
 LOGS = str(Path(__file__).with_name("paper_logs.py"))
 
@@ -24,7 +25,11 @@ class PaperRenderer(Renderer):
         for host in deployment.hosts:
             units = {s.name: {"command": s.definition.get("command")} for s in deployment.on(host.name)}
             files[host.name] = {"units.json": File(json.dumps(units, sort_keys=True).encode())}
-        return Draft(files, {s.name: Policy(Order.STOP_FIRST, "paper") for s in deployment.services})
+        builds = tuple(
+            Operation(f"build:{s.name}", Phase.BUILD, "paper.print", "paper", (s.name,), inputs={"text": _text(s)})
+            for s in deployment.services
+        )
+        return Draft(files, {s.name: Policy(Order.STOP_FIRST, "paper") for s in deployment.services}, builds)
 
     def logs(self, view, query):
         pairs = [f"{i.service}={i.id}" for i in view.instances if i.active and i.service in query.services]
@@ -58,7 +63,7 @@ class Paper(Runtime):
         old = {i.service: i for i in self.observe(ctx, target.host)}
         found = []
         for service in target.deployment.on(target.host.name):
-            command = json.dumps(service.definition.get("command"))
+            command = _text(service)
             kept = old.get(service.name)
             if kept is None or kept.image != command:
                 kept = Instance(
@@ -72,7 +77,8 @@ class Paper(Runtime):
         pass
 
     def retire(self, ctx, target):
-        pass
+        if (ctx.root / "fail-retire").exists():
+            raise ProviderError("the test wants it to fail")
 
     def observe(self, ctx, host):
         try:
@@ -96,6 +102,20 @@ class Paper(Runtime):
     def _save(self, ctx, host, instances):
         data = json.dumps([attrs.asdict(i) for i in instances]).encode()
         ctx.machine(host).write(f"{ctx.home(host)}/instances.json", data)
+
+
+def _text(service):
+    return json.dumps(service.definition.get("command"))
+
+
+def _print(operation, ctx):
+    digest = hashlib.sha256(operation.inputs["text"].encode()).hexdigest()
+    return {"service": operation.services[0], "digest": f"sha256:{digest}"}
+
+
+@hookimpl
+def stagecraft_build(phase, ctx):
+    return {"paper.print": _print}
 
 
 @hookimpl
