@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from stagecraft_hookspecs.errors import ConfigError, NotFound, ProviderError, Unhealthy
-from stagecraft_hookspecs.runtime import Deployment, Execution, Order, Target, View
-from stagecraft_hookspecs.values import Host, Image, Operation, Result
+from stagecraft_hookspecs.errors import ConfigError, NotFound, Unhealthy
+from stagecraft_hookspecs.runtime import Deployment, Draft, Execution, Order, Target, View
+from stagecraft_hookspecs.values import Host, Operation, Result
 
 from stagecraft.run.clock import check_clock
-from stagecraft.run.databases import resolve_database
+from stagecraft.run.databases import reached
+from stagecraft.run.imaging import Imaging, with_digest
 from stagecraft.run.metering import Metering
 from stagecraft.run.routing import Former, Router
 
@@ -54,13 +55,12 @@ class Rollout:
     proxy: Proxy | None = None
     find_former: Callable[[], Former] = Former
     metering: Metering = attrs.field(factory=Metering)
+    _drafts: dict[Any, tuple[Deployment, Draft]] = attrs.field(factory=dict, init=False, repr=False)
 
     def performers(self) -> dict[str, Performer]:
         """Return the performers by action."""
         return {
-            "image.build": self.build,
-            "image.push": self.push,
-            "image.pin": self.pin,
+            **Imaging(self.bundle.deployment, self.journal, self.no_cache).performers(),
             "migration.apply": self.migrate,
             "service.start": self.start,
             "runtime.preflight": self.preflight,
@@ -75,7 +75,7 @@ class Rollout:
         """Return the deployment with every image that is known by now."""
         images = self.journal.images
         services = tuple(
-            attrs.evolve(s, image=_with_digest(s.image, images[s.name])) if s.name in images else s
+            attrs.evolve(s, image=with_digest(s.image, images[s.name])) if s.name in images else s
             for s in self.bundle.deployment.services
         )
         return attrs.evolve(
@@ -86,10 +86,17 @@ class Rollout:
             root=str(self.project.config.root.absolute()),
         )
 
+    def drafted(self) -> tuple[Deployment, Draft]:
+        """Return the deployment and what the runtime makes of it, rendered once for all hosts and steps."""
+        key = tuple(sorted(self.journal.images.items()))
+        if key not in self._drafts:
+            deployment = self.deployment()
+            self._drafts[key] = (deployment, self.renderer().render(deployment))
+        return self._drafts[key]
+
     def completed_bundle(self) -> Bundle:
         """Return the bundle with digests and the files rendered with them."""
-        deployment = self.deployment()
-        draft = self.renderer().render(deployment)
+        deployment, draft = self.drafted()
         return attrs.evolve(
             self.bundle, deployment=attrs.evolve(deployment, folder=None), files=draft.files, policies=draft.policies
         )
@@ -100,12 +107,12 @@ class Rollout:
 
     def target(self, host: str, only: tuple[str, ...] = ()) -> Target:
         """Return what the runtime is to make true on a host."""
-        deployment = self.deployment()
-        files, policies = self.bundle.files, self.bundle.policies
         if self.journal.images:
-            draft = self.renderer().render(deployment)
+            deployment, draft = self.drafted()
             files, policies = draft.files, draft.policies
-        # else it is a rollback: what was rendered then, whatever the project's files hold today
+        else:
+            # a rollback: what was rendered then, whatever the project's files hold today
+            deployment, files, policies = self.deployment(), self.bundle.files, self.bundle.policies
         return Target(
             self._host(host),
             deployment,
@@ -117,43 +124,12 @@ class Rollout:
             only or self.only,
         )
 
-    def build(self, operation: Operation, ctx: Context) -> dict[str, str]:
-        """Build a service's image."""
-        from stagecraft.images import build_image
-
-        service = self._service(operation)
-        assert service.build is not None and service.image is not None
-        name = service.name
-
-        def show(line: str) -> None:
-            ctx.progress(line, service=name)
-
-        image = build_image(ctx, service.build, service.image.name, root=ctx.root, no_cache=self.no_cache, on_line=show)
-        return {"service": name, "image": image.name, "digest": image.digest}
-
-    def push(self, operation: Operation, ctx: Context) -> dict[str, str]:
-        """Push a built image; from here on its digest is the registry's."""
-        from stagecraft.images import push_image
-
-        name = operation.services[0]
-        image = push_image(ctx, self._image(name))
-        return {"service": name, "image": image.name, "digest": image.digest}
-
-    def pin(self, operation: Operation, ctx: Context) -> dict[str, str]:
-        """Find the digest of an image that is used as it is."""
-        from stagecraft.images import pin_image
-
-        name = operation.services[0]
-        image = pin_image(ctx, self._image(name))
-        return {"service": name, "image": image.name, "digest": image.digest}
-
     def migrate(self, operation: Operation, ctx: Context) -> dict[str, Any]:
         """Apply what is pending of a database's migrations, as far as this phase may."""
         name = str(operation.inputs["database"])
         engine = self.project.engine(name)
-        database = resolve_database(self.project, ctx, name, make=True)
         mine = {m["name"] for m in operation.inputs["migrations"]}
-        with self.project.blamed():
+        with reached(self.project, ctx, name, make=True) as database, self.project.blamed():
             plan = engine.plan(self.project.migrations(name), engine.observe(ctx, database))
             if plan.problems:
                 raise ConfigError(plan.problems)
@@ -252,17 +228,3 @@ class Rollout:
 
     def _host(self, name: str) -> Host:
         return next(h for h in self.bundle.deployment.hosts if h.name == name)
-
-    def _service(self, operation: Operation) -> Any:
-        return next(s for s in self.bundle.deployment.services if s.name == operation.services[0])
-
-    def _image(self, service: str) -> Image:
-        known = self.journal.images.get(service)
-        image = next(s.image for s in self.bundle.deployment.services if s.name == service)
-        if image is None:
-            raise ProviderError(f"service {service!r} has no image")
-        return _with_digest(image, known) if known else image
-
-
-def _with_digest(image: Image | None, known: Image) -> Image:
-    return Image(known.name or (image.name if image else ""), known.digest)
