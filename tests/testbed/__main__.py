@@ -1,4 +1,4 @@
-"""Run the testbed by hand: `python3 -m tests.testbed up [PART..] | down | env | status | images`."""
+"""Run the testbed by hand: `python3 -m tests.testbed up [PART..] | more COUNT | down | env | status | images`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import shlex
 import sys
 import time
 
-from . import bed, images, needs
-from .layout import TestbedError
+from . import bed, handles, hostroot, images, needs
+from .layout import TestbedError, default_layout
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +20,10 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="bring parts up; without PART, all but the images")
     up.add_argument("part", nargs="*", help=f"{', '.join(bed.PARTS)}, or an image: {', '.join(images.TAGS)}")
+    more = commands.add_parser("more", help="bring up more hosts than the usual ones")
+    more.add_argument("count", type=int)
+    more.add_argument("--engine", default=hostroot.USUAL, help=f"{', '.join(hostroot.ENGINES)}; empty for SSH alone")
+    more.add_argument("--disk", default="dir", help="dir, tmpfs:SIZE or loop:SIZE")
     commands.add_parser("down", help="take down what was brought up; caches stay")
     commands.add_parser("env", help="print the variables to set, for a shell to evaluate")
     commands.add_parser("status", help="say what is up, and what the tests would find")
@@ -40,6 +44,10 @@ def _run(chosen: argparse.Namespace) -> int:
             since = time.monotonic()
             bed.bring_up([part])
             print(f"{part:24} {time.monotonic() - since:6.2f} s", file=sys.stderr)
+        print(f"{'all':24} {time.monotonic() - began:6.2f} s", file=sys.stderr)
+    elif chosen.command == "more":
+        for host in handles.more(default_layout(), chosen.count, engine=chosen.engine, disk=chosen.disk):
+            print(f"{host.name} {host.address}")
         print(f"{'all':24} {time.monotonic() - began:6.2f} s", file=sys.stderr)
     elif chosen.command == "down":
         bed.take_down()

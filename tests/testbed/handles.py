@@ -129,6 +129,18 @@ def bring_up(layout: Layout, *specs: Spec) -> tuple[TestHost, ...]:
     return tuple(open_host(layout, spec) for spec in specs)
 
 
+def more(layout: Layout, count: int, first: int = hosts.USUAL + 1, **wanted: str) -> tuple[TestHost, ...]:
+    """Bring up `count` more hosts, all at once, with the first free numbers from `first` on.
+
+    `wanted` are `engine` and `disk` of `Spec`.
+    """
+    taken = {spec.number for spec in hosts.all_specs(layout)}
+    free = [number for number in range(first, switch.MOST + 1) if number not in taken][:count]
+    if len(free) < count:
+        raise TestbedError(f"a testbed has at most {switch.MOST} hosts", "take it down, and bring up fewer")
+    return bring_up(layout, *(Spec(number, **wanted) for number in free))
+
+
 def take_down(*gone: TestHost) -> None:
     """End hosts and delete their disks."""
     for host in gone:
