@@ -46,7 +46,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
@@ -132,7 +132,14 @@ class MigrationPlan:
 
 
 class Engine(Provider):
-    """Find, compare and apply migrations."""
+    """Find, compare and apply migrations.
+
+    Attributes:
+        connects: Whether it connects to ``database.url`` from this machine. Where only a host reaches the database, the URL then
+            leads there, through a port of this machine; one whose tool runs elsewhere says False and gets the URL as written.
+    """
+
+    connects: ClassVar[bool] = True
 
     @abstractmethod
     def discover(self, folder: Folder) -> tuple[Migration, ...]:

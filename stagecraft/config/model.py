@@ -47,7 +47,7 @@ class Chosen:
 
 @attrs.frozen
 class DatabaseConfig:
-    """A database: which variable holds its URL, which compose service it is (or empty), how and when it is migrated.
+    """A database: which variable holds its URL, which compose service it is, from where it is reached, how and when it is migrated.
 
     `engine` is None for a database without migrations.
     """
@@ -57,6 +57,7 @@ class DatabaseConfig:
     service: str = ""
     engine: Chosen | None = None
     strategy: Strategy = Strategy.PRE_DEPLOY
+    via: str = ""
 
 
 @attrs.frozen

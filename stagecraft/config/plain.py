@@ -103,6 +103,8 @@ def _database(database: DatabaseConfig, known: Collection[str]) -> dict[str, Any
     found: dict[str, Any] = {"connection_env": database.connection_env}
     if database.service:
         found["service"] = database.service
+    if database.via:
+        found["via"] = database.via
     if database.engine is not None:
         own = {"engine": database.engine.name, "strategy": database.strategy.value}
         found["migrations"] = {**own, **plain(database.engine.config, known=known)}

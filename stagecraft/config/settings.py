@@ -151,6 +151,13 @@ class DatabaseSettings:
     service: ServiceName | None = attrs.field(
         default=None, metadata={"help": "the compose service that it is, if it is one"}
     )
+    via: Name | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "the host, or the role whose first host, from which it is reached; "
+            "default: its service's host, or this machine"
+        },
+    )
     migrations: MigrationSettings | None = attrs.field(default=None, metadata={"help": "how its schema is migrated"})
 
 

@@ -9,6 +9,7 @@ from stagecraft_hookspecs.runtime import Deployment, Draft, Service
 from stagecraft_hookspecs.values import LOCAL, Operation, Phase
 
 from stagecraft.plan.deployment import proxied
+from stagecraft.plan.vantage import vantage
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.proxy import Route
@@ -156,16 +157,19 @@ def _migrations(project: Project, phase: Phase) -> Iterator[Operation]:
                 inputs={"service": database.service},
             )
         count = f"{len(mine)} known" if mine else "those its tool finds"
+        host = vantage(project, name)
         yield Operation(
             f"migrate{'-post' if post else ''}:{name}",
             phase,
             "migration.apply",
             database.engine.name,
             (database.service,) if database.service else (),
-            depends_on=needs,
-            description=f"apply what is pending of {name}'s migrations ({count})",
-            inputs={
+            (host.name,) if host else (),
+            needs,
+            f"apply what is pending of {name}'s migrations ({count})" + (f" from {host.name}" if host else ""),
+            {
                 "database": name,
+                **({"from": host.name} if host else {}),
                 "connection_env": database.connection_env,
                 "migrations": [{"name": m.name, "checksum": m.checksum} for m in mine],
             },

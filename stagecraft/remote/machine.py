@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.errors import CommandFailed, ProviderError, TimedOut, ToolMissing
@@ -105,6 +106,12 @@ class RemoteMachine:
     def docker(self) -> DockerClient:
         """Return a client of the host's container engine, through a tunnel that ends with the connection."""
         return self._engine.client(self)
+
+    def forward(self, address: str, port: int) -> AbstractContextManager[tuple[str, int]]:
+        """Lend a loopback address of this machine that leads to ``address:port`` as the host sees it; see ``forward``."""
+        from stagecraft.remote.forward import forward
+
+        return forward(self._connection.transport(), self.host.name, address, port)
 
     def _wait(self, foreman: Foreman, reply: Reply, command: Command, started: float, seconds: float) -> bool:
         """Tell whether the result has come; end the command at its deadline or when the work should stop."""

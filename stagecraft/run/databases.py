@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stagecraft_hookspecs.errors import NotFound, ProviderError, UserError
+from stagecraft_hookspecs.errors import NotFound, UserError
 from stagecraft_hookspecs.migration import Database
-from stagecraft_hookspecs.values import LOCAL, Secret
+from stagecraft_hookspecs.values import Secret
+
+from stagecraft.plan.vantage import connects, vantage, written_url
+from stagecraft.run.endpoints import forwarded, on_this_machine, seen_from
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Context
@@ -17,37 +22,57 @@ if TYPE_CHECKING:
     from stagecraft.project import Project
 
 
-def resolve_database(project: Project, ctx: Context, name: str, *, make: bool = False) -> Database:
-    """Return a database with a URL that works from this machine.
+@contextlib.contextmanager
+def reached(project: Project, ctx: Context, name: str, *, make: bool = False) -> Iterator[Database]:
+    """Give a database with a URL that works from this machine, for the block.
 
     The URL is the value that the services get for ``connection_env``; where it names a compose service as its host, that becomes
     the address at which the running instance answers, and where it is a file below a mount, that becomes the file on this machine.
+    A database that only a host reaches (``vantage``) is reached through a port of this machine that leads there.
 
     Args:
         make: Make the folder of an SQLite file that is not there yet; for whoever is about to write it.
 
     Raises:
         UserError: Nothing sets ``connection_env``, or the file lies where this machine cannot see it.
-        ProviderError: The service that the database is does not run.
+        ProviderError: The service that the database is does not run, or the host does not reach it.
     """
     config = project.config.databases[name]
-    service, text = _find(project, config.connection_env)
+    service, text = written_url(project, config.connection_env)
     url = ctx.fill(text).reveal() if text else _from_secrets(ctx, name, config.connection_env)
+    with contextlib.ExitStack() as stack:
+        if connects(config):
+            url = stack.enter_context(_usable(project, ctx, name, service, url, make))
+        yield Database(name, Secret(config.connection_env, url), config.service)
+
+
+@contextlib.contextmanager
+def _usable(project: Project, ctx: Context, name: str, service: str, url: str, make: bool) -> Iterator[str]:
     if url.startswith("sqlite:"):
-        url = _sqlite(project, ctx, service, url, make)
-    elif (host := urllib.parse.urlsplit(url).hostname) in project.services:
-        assert host is not None
-        url = _reachable(project, ctx, url, host)
-    return Database(name, Secret(config.connection_env, url), config.service or "")
+        vantage(project, name)
+        yield _sqlite(project, ctx, service, url, make)
+        return
+    parts = _split(name, url)
+    address = parts.hostname or ""
+    host = vantage(project, name, address)
+    if host is not None:
+        with forwarded(ctx, host, parts, seen_from(project, ctx, host, name, parts)) as led:
+            yield led
+    else:
+        yield on_this_machine(project, ctx, parts) if address in project.services else url
 
 
-def _find(project: Project, variable: str) -> tuple[str, str]:
-    """Return the first service, by name, whose environment sets the variable, and its value with references."""
-    for service, definition in project.services.items():
-        value = (definition.get("environment") or {}).get(variable)
-        if value:
-            return service, str(value)
-    return "", ""
+def _split(name: str, url: str) -> urllib.parse.SplitResult:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # its text may hold the password
+        raise UserError(
+            f"the URL of database {name!r} cannot be read",
+            hint="percent-encode special characters of the password: @ is %40, / is %2F, # is %23, % is %25",
+        ) from None
+    return parts
 
 
 def _from_secrets(ctx: Context, name: str, variable: str) -> str:
@@ -94,34 +119,3 @@ def _mounted(project: Project, ctx: Context, mount: dict[str, Any]) -> Path:
             hint=f"mount a folder instead (`./data:{mount.get('target')}`), or use the migration engine `command`",
         )
     return Path(ctx.home(), known)
-
-
-def _reachable(project: Project, ctx: Context, url: str, service: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    with project.blamed():
-        instances = [i for i in project.runtime.observe(ctx, LOCAL) if i.service == service and i.state == "running"]
-    if not instances:
-        raise ProviderError(
-            f"the database is the service {service!r}, which does not run",
-            hint=f"name it in the configuration (`databases: … service: {service}`), so that a deploy starts it first",
-        )
-    for instance in instances:
-        for published in instance.ports:
-            where, _, inner = published.partition("->")
-            if inner.partition("/")[0] == str(parts.port or _PORTS.get(parts.scheme.partition("+")[0], 0)):
-                address, _, port = where.rpartition(":")
-                return _with_address(parts, "127.0.0.1" if address in ("0.0.0.0", "", "::", "[::]") else address, port)  # noqa: S104
-        if instance.address:
-            return _with_address(parts, instance.address, str(parts.port) if parts.port else "")
-    raise ProviderError(
-        f"the service {service!r} runs, but has no address that this machine reaches",
-        hint="publish its port on 127.0.0.1 in the compose file",
-    )
-
-
-_PORTS = {"postgres": 5432, "postgresql": 5432, "mysql": 3306, "mariadb": 3306}
-
-
-def _with_address(parts: urllib.parse.SplitResult, address: str, port: str) -> str:
-    login, at, _ = parts.netloc.rpartition("@")
-    return urllib.parse.urlunsplit(parts._replace(netloc=f"{login}{at}{address}{':' + port if port else ''}"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
 from stagecraft_hookspecs.errors import ConfigError, NotFound, UserError
 from stagecraft_hookspecs.migration import Applied, Database, Migration, MigrationFacts, MigrationPlan
 
-from stagecraft.run.databases import resolve_database
+from stagecraft.run.databases import reached
 
 if TYPE_CHECKING:
     from stagecraft.context import RunContext
@@ -27,35 +29,38 @@ class Inspected:
     plan: MigrationPlan
 
 
-def inspect(
-    project: Project, ctx: RunContext, only: str = "", target: str = "", *, make: bool = False
-) -> tuple[Inspected, ...]:
-    """Compare each database with the project's migrations; changes nothing, unless ``make`` has it make a file's folder.
+def inspect(project: Project, ctx: RunContext, only: str = "", target: str = "") -> tuple[Inspected, ...]:
+    """Compare each database with the project's migrations; changes nothing.
 
     Raises:
         NotFound: There is no such database; the engine raises it for a migration that does not exist.
         UserError: No database has migrations.
     """
-    found = []
-    for name in _names(project, only):
-        engine = project.engine(name)
-        migrations = project.migrations(name)
-        database = resolve_database(project, ctx, name, make=make)
+    with contextlib.ExitStack() as stack:
+        return tuple(stack.enter_context(_inspected(project, ctx, n, target)) for n in _names(project, only))
+
+
+@contextlib.contextmanager
+def _inspected(project: Project, ctx: RunContext, name: str, target: str, *, make: bool = False) -> Iterator[Inspected]:
+    """Give what ``inspect`` finds; the database can be reached within the block."""
+    engine = project.engine(name)
+    migrations = project.migrations(name)
+    with reached(project, ctx, name, make=make) as database:
         with project.blamed():
             facts = engine.observe(ctx, database)
             plan = engine.plan(migrations, facts, target)
-        found.append(Inspected(database, engine.name, migrations, facts, plan))
-    return tuple(found)
+        yield Inspected(database, engine.name, migrations, facts, plan)
 
 
 def migrate(runner: Runner, only: str = "", target: str = "") -> dict[str, list[str]]:
     """Apply what is pending under the environment's lock; return database to the names applied."""
     project = runner.project
     applied: dict[str, list[str]] = {}
-    with runner.locked("migrate") as lease:
+    with runner.locked("migrate") as lease, contextlib.ExitStack() as stack:
         # an engine whose tool lives in the application's image runs it in the release that serves
         ctx = runner.serving_context(lease)
-        for one in inspect(project, ctx, only, target, make=True):
+        names = _names(project, only)
+        for one in [stack.enter_context(_inspected(project, ctx, name, target, make=True)) for name in names]:
             if one.plan.problems:
                 raise ConfigError(one.plan.problems)
             done: tuple[Applied, ...] = ()

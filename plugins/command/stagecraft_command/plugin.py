@@ -38,6 +38,7 @@ class CommandEngine(Engine):
 
     name = "command"
     Config = CommandConfig
+    connects = False
 
     def discover(self, folder: Folder) -> tuple[Migration, ...]:
         """Return nothing: the tool alone knows its migrations."""
