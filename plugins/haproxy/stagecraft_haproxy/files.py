@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stagecraft_haproxy.site import Site
 
-_CLIENT = ("client.cfg", "client.lua")
+_OWN = ("client.cfg", "client.lua", "worker.lua")
 
 
 def gather(site: Site, routes: tuple[Route, ...], without: Collection[int] = ()) -> dict[str, File]:
@@ -32,7 +32,7 @@ def gather(site: Site, routes: tuple[Route, ...], without: Collection[int] = ())
     # a page is read when the configuration is: another one needs a reload, a certificate does not
     digest = hashlib.sha256(b"".join(shown[p].data for p in sorted(shown))).hexdigest() if shown else ""
     secure = {(r.certificate, r.key) for r in routes if r.tls == "given" and r.listen not in without}
-    own = {n: File((resources.files("stagecraft_haproxy") / n).read_bytes()) for n in _CLIENT}
+    own = {n: File((resources.files("stagecraft_haproxy") / n).read_bytes()) for n in _OWN}
     certificates = {names.pem(c, k): File(_pem(ctx, c, k), 0o600, secret=True) for c, k in sorted(secure)}
     return {**own, **shown, **render.build(routes, site.config, without=without, content=digest), **certificates}
 

@@ -95,6 +95,7 @@ def _global(config: Config, structure: str) -> Iterator[str]:
     yield f"    stats socket {names.RUN}/admin.sock mode 600 level admin expose-fd listeners"
     yield f"    hard-stop-after {seconds(config.reload_grace)}"
     yield "    default-path config"
+    yield "    lua-load worker.lua"
     yield "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
     yield "    tune.ssl.default-dh-param 2048"
     yield ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 from stagecraft_hookspecs.proxy import Endpoint, Route
 
-from stagecraft_haproxy import names
+from stagecraft_haproxy import matching, names
 from stagecraft_haproxy.backends import WATCH
 
 
@@ -78,6 +78,20 @@ def wanted(routes: Iterable[Route]) -> dict[str, tuple[str, ...]]:
     return {names.backend(r.id): tuple(sorted({names.server(t) for t in r.targets})) for r in routes if not r.redirect}
 
 
+def renamed(routes: Iterable[Route], known: Iterable[Route]) -> dict[str, tuple[str, ...]]:
+    """Return the backends of routes that were replaced by one that takes the same requests, with that one's servers.
+
+    Old workers know them only by their former names.
+    """
+    now = tuple(routes)
+    gone = [r for r in known if r.id not in {n.id for n in now}]
+    return {names.backend(r.id): wanted([n])[names.backend(n.id)] for r in gone for n in now if _replaces(n, r)}
+
+
+def _replaces(new: Route, old: Route) -> bool:
+    return not new.redirect and not old.redirect and matching.same(new, old)
+
+
 def serving(worker: Worker) -> dict[str, tuple[str, ...]]:
     """Return each route's servers that get new requests, sorted."""
     found = {names.route_of(name): servers for name, servers in worker.backends.items()}
@@ -96,15 +110,18 @@ def enter(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     for backend, servers in _known(worker, want):
         there = {s.name: s for s in worker.backends[backend]}
         for name in servers:
-            at = f"{backend}/{name}"
-            if name not in there:
-                yield worker.said(f"add server {at} {names.address(name)} {WATCH}")
-                yield worker.said(f"enable health {at}")
-                yield worker.said(f"enable server {at}")
-            elif not there[name].serves:
-                yield worker.said(f"enable health {at}")
-                yield worker.said(f"set server {at} state ready")
-                yield worker.said(f"set server {at} health up")
+            at, found = f"{backend}/{name}", there.get(name)
+            if found is None:
+                # an old worker checks nothing any more
+                yield worker.said(f"add server {at} {names.address(name)} {WATCH if worker.current else ''}".rstrip())
+            if found is not None and found.serves:
+                continue
+            if not worker.current:
+                yield worker.said(f"stagecraft enter {at}")
+                continue
+            yield worker.said(f"enable health {at}")
+            yield worker.said(f"set server {at} state ready")
+            yield worker.said(f"set server {at} health up")
 
 
 def leave(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -114,13 +131,16 @@ def leave(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
             if server.name in servers:
                 continue
             if server.status not in ("DRAIN", "MAINT"):
-                yield worker.said(f"set server {backend}/{server.name} state drain")
+                at = f"{backend}/{server.name}"
+                yield worker.said(f"set server {at} state drain" if worker.current else f"stagecraft leave {at}")
             elif not server.sessions:
                 yield from forget(worker, backend, server.name)
 
 
 def forget(worker: Worker, backend: str, name: str) -> Iterator[str]:
-    """Yield the commands that remove a server that has nothing in flight."""
+    """Yield the commands that remove a server that has nothing in flight; an old worker keeps it until it ends."""
+    if not worker.current:
+        return
     yield worker.said(f"set server {backend}/{name} state maint")
     yield worker.said(f"del server {backend}/{name}")
 

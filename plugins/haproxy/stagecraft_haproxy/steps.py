@@ -39,10 +39,11 @@ def switch(site: Site, routes: tuple[Route, ...]) -> None:
     later = _unbound(site, routes, live)
     files = gather(site, routes, later)
     want = servers.wanted(routes)
+    before = servers.renamed(routes, known.routes)
     if live is None or apply.differs(live, files):
         apply.apply(site, live, routes, files, known)
         live, known = admin.look(site), store.read(site)
-    _move(site, live, want)
+    _move(site, live, want, {**before, **want})
     apply.apply(site, live, routes, files, known)
 
 
@@ -121,25 +122,21 @@ def _unbound(site: Site, routes: tuple[Route, ...], live: Live | None) -> frozen
     return later
 
 
-def _move(site: Site, live: Live, want: _Wanted) -> None:
+def _move(site: Site, live: Live, want: _Wanted, everywhere: _Wanted) -> None:
     """Let the wanted servers in, then the others out, in every worker; put back what was there when one stays out."""
     workers = live.workers
-    former = {
-        b: tuple(s.name for s in row if s.status not in ("DRAIN", "MAINT")) for b, row in live.current.backends.items()
-    }
-    enter = [command for w in workers for command in servers.enter(w, want)]
+    rows = live.current.backends.items()
+    former = {b: tuple(s.name for s in row if s.status not in ("DRAIN", "MAINT")) for b, row in rows}
     try:
-        if enter:
+        if enter := [command for w in workers for command in servers.enter(w, everywhere)]:
             workers = _say(site, enter)
-            both = {b: tuple(sorted({*names_, *former.get(b, ())})) for b, names_ in want.items()}
-            _verify(site, workers, both)
-        if leave := [command for w in workers for command in servers.leave(w, want)]:
+            _verify(site, workers, {b: tuple(sorted({*told, *former.get(b, ())})) for b, told in want.items()})
+        if leave := [command for w in workers for command in servers.leave(w, everywhere)]:
             workers = _say(site, leave)
         _verify(site, workers, want)
     except StagecraftError:
         back = {b: former.get(b, ()) for b in want}
-        commands = [c for w in workers for c in (*servers.enter(w, back), *servers.leave(w, back))]
-        if commands:
+        if commands := [c for w in workers for c in (*servers.enter(w, back), *servers.leave(w, back))]:
             _say(site, commands)
         raise
 
