@@ -20,8 +20,6 @@ from stagecraft_caddy.status import Told
 NEXT_FILE = "next.json"
 #: Holds the digest of the certificates that the running Caddy has read.
 TLS_FILE = "tls.sha256"
-START_TIMEOUT = 30.0
-PAUSE = 0.1
 #: Seconds in which clients' connections are closed after their answers, before a reload closes those that are left.
 CLOSING = 1.5
 
@@ -73,22 +71,11 @@ def _start(site: Site, config: bytes, files: Mapping[str, File]) -> None:
             raise _rejected(site, said)
         _adopt(site, config)
     created = site.keeper.start(site.box())
-    until = site.ctx.monotonic() + START_TIMEOUT
-    while True:
-        try:
-            site.told()
-            return
-        except ProviderError as error:
-            state = site.keeper.state()
-            if state and state.running and site.ctx.monotonic() < until:
-                site.ctx.sleep(PAUSE)
-                continue
-            detail = site.keeper.log()
-            if created:
-                site.keeper.remove(0)
-            raise ProviderError(
-                f"caddy does not start on {site.host.name}", hint=_hint(detail), detail=detail
-            ) from error
+    if site.answer() is None:
+        detail = site.keeper.log()
+        if created:
+            site.keeper.remove(0)
+        raise ProviderError(f"caddy does not start on {site.host.name}", hint=_hint(detail), detail=detail)
 
 
 def _reload(site: Site, config: bytes, files: Mapping[str, File], told: Told) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Context, Machine
     from stagecraft_hookspecs.values import Host
 
+START_TIMEOUT = 30.0
+PAUSE = 0.1
+
 
 @attrs.frozen
 class Site:
@@ -62,7 +65,7 @@ class Site:
         return told
 
     def running(self) -> Told | None:
-        """Return what Caddy says, or None when it does not run."""
+        """Return what Caddy says, or None when it does not run; one that is just starting is waited for."""
         state = self.keeper.state()
         if state is None or not state.running:
             return None
@@ -72,7 +75,25 @@ class Site:
                 level="warning",
                 host=self.host.name,
             )
-        return self.told()
+        return self.answer()
+
+    def answer(self) -> Told | None:
+        """Return what Caddy says as soon as it does; None once its container does not run.
+
+        Raises:
+            ProviderError: It runs and does not answer.
+        """
+        until = self.ctx.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                return self.told()
+            except ProviderError:
+                state = self.keeper.state()
+                if state is None or not state.running:
+                    return None
+                if self.ctx.monotonic() >= until:
+                    raise
+            self.ctx.sleep(PAUSE)
 
     def must_run(self) -> None:
         """Raise ProviderError when Caddy does not run."""

@@ -7,16 +7,8 @@ from stagecraft_caddy.proxy import Caddy
 from stagecraft_container_proxy.contract.behaviour import ProxyBehaviour
 
 
-@pytest.fixture(autouse=True)
-def image() -> None:
-    """Have the image where nothing can be pulled."""
-    from tests.testbed import images
-
-    images.ensure("caddy:2")
-
-
 @pytest.mark.needs("docker")
 class TestCaddy(ProxyBehaviour):
     @pytest.fixture
-    def proxy(self) -> Caddy:
+    def proxy(self, image: str) -> Caddy:
         return Caddy()

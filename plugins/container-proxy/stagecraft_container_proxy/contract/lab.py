@@ -48,7 +48,7 @@ class Lab:
     apps: list[App] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.ctx = self.ctx or LocalContext(self.root, f"sct{uuid.uuid4().hex[:8]}")
+        self.ctx = self.ctx or LocalContext(self.root, unique("sct"))
         self.port = self.port or free_port(self.address)
 
     @property
@@ -125,6 +125,11 @@ def free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as s:
         s.bind((address, 0))
         return int(s.getsockname()[1])
+
+
+def unique(text: str) -> str:
+    """Return a name that nothing else has."""
+    return f"{text}{uuid.uuid4().hex[:8]}"
 
 
 def docker(*argv: str) -> str:
