@@ -13,6 +13,7 @@ from typing import Any
 GROUPS = {
     "bench": {
         "deploy": "tools.bench_deploy:measure",
+        "images": "tools.bench_images:measure",
         "plan": "tools.bench_plan:measure",
         "startup": "tools.bench_startup:measure",
     },

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _MOST = 64  # images looked at; each costs a round trip
 _LIKELY = 8  # of these, how many may be the image under another id
-_CONFIGURATION = frozenset(
-    "User ExposedPorts Env Entrypoint Cmd Volumes WorkingDir Labels StopSignal Healthcheck OnBuild Shell".split()
-)
+_CONFIGURATION = (
+    "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "Healthcheck",
+    "OnBuild", "Shell",
+)  # fmt: skip
 _ENOUGH = 1_000_000  # bytes left to send, below which another look costs more than it may save
 
 
