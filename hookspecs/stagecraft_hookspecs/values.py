@@ -212,6 +212,13 @@ class Folder(Protocol):
         """Return a file's bytes; raises ``NotFound`` without one and ``UserError`` over the size limit."""
         ...
 
+    def tree(self, path: str, limit: int) -> Mapping[str, File]:
+        """Return every file at or below a path, with its mode, by its path in the project, sorted; links are followed.
+
+        Raises ``NotFound`` without anything there, and ``UserError`` when it is more than ``limit`` bytes in all.
+        """
+        ...
+
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return matching files below the project, sorted; ``**`` crosses folders."""
         ...

@@ -4,6 +4,7 @@ memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,20 +12,23 @@ import attrs
 
 from stagecraft_compose import naming
 
-_NEVER = "0001-01-01T00:00:00Z"
+#: How the engine words a container's state and health in its list.
+_EXITED = re.compile(r"(?:Exited|Restarting) \((-?\d+)\)")
+_HEALTH = {"(healthy)": "healthy", "(unhealthy)": "unhealthy", "(health: starting)": "starting"}
 
 
 @attrs.frozen
 class Container:
-    """Describe a container of the project.
+    """Describe a container of the project, as far as the engine's list of containers tells.
 
     Attributes:
         state: ``created|running|paused|restarting|removing|exited|dead``.
         health: ``healthy|unhealthy|starting|none``.
+        exit_code: Of its last end, while it does not run.
         image_id: What it was made from.
         restart: The restart policy that its service wants.
         wanted_name: The service's ``container_name``, or empty.
-        grace: Seconds between its stop signal and SIGKILL.
+        ports: Published addresses, ``127.0.0.1:8080->8000/tcp``; none while it is stopped.
         volumes: Container path to name, of the volumes that nobody named.
     """
 
@@ -35,15 +39,12 @@ class Container:
     state: str
     health: str = "none"
     exit_code: int = 0
-    restarts: int = 0
-    started: str = ""
     release: str = ""
     fingerprint: str = ""
     image: str = ""
     image_id: str = ""
     restart: str = ""
     wanted_name: str = ""
-    grace: float = 10.0
     ports: tuple[str, ...] = ()
     address: str = ""
     volumes: Mapping[str, str] = attrs.field(factory=dict)
@@ -54,9 +55,14 @@ class Container:
         return self.state in ("running", "paused", "restarting")
 
     @property
+    def started(self) -> bool:
+        """Tell whether it ever ran."""
+        return self.state != "created"
+
+    @property
     def finished(self) -> bool:
         """Tell whether it ran to its end and succeeded."""
-        return self.state == "exited" and self.exit_code == 0 and bool(self.started)
+        return self.state == "exited" and self.exit_code == 0
 
     @property
     def fine(self) -> bool:
@@ -64,58 +70,66 @@ class Container:
         return self.state == "running" and self.health != "unhealthy"
 
 
-def from_inspect(raw: Mapping[str, Any]) -> Container:
-    """Return the value for what the engine's ``/containers/ID/json`` says."""
-    state, config = raw["State"], raw["Config"]
-    labels = config.get("Labels") or {}
-    started = str(state.get("StartedAt") or "")
+def from_list(entry: Mapping[str, Any]) -> Container:
+    """Return the value for an entry of the engine's ``/containers/json``; pure."""
+    labels = entry.get("Labels") or {}
     number = str(labels.get(naming.COMPOSE_NUMBER, "0"))
-    grace = config.get("StopTimeout")
+    status = str(entry.get("Status") or "")
+    ended = _EXITED.match(status)
     return Container(
-        id=raw["Id"],
-        name=str(raw.get("Name", "")).lstrip("/"),
+        id=entry["Id"],
+        name=_own_name(entry.get("Names") or ()),
         service=labels.get(naming.COMPOSE_SERVICE, ""),
         number=int(number) if number.isdigit() else 0,
-        state=state.get("Status", "dead"),
-        health=(state.get("Health") or {}).get("Status") or "none",
-        exit_code=int(state.get("ExitCode") or 0),
-        restarts=int(raw.get("RestartCount") or 0),
-        started="" if started == _NEVER else started,
+        state=entry.get("State") or "dead",
+        health=next((word for words, word in _HEALTH.items() if words in status), "none"),
+        exit_code=int(ended[1]) if ended else 0,
         release=labels.get(naming.RELEASE, ""),
         fingerprint=labels.get(naming.FINGERPRINT, ""),
-        image=labels.get(naming.IMAGE) or config.get("Image", ""),
-        image_id=raw.get("Image", ""),
+        image=labels.get(naming.IMAGE) or entry.get("Image", ""),
+        image_id=entry.get("ImageID", ""),
         restart=labels.get(naming.RESTART, ""),
         wanted_name=labels.get(naming.CONTAINER_NAME, ""),
-        grace=10.0 if grace is None else float(grace),
-        ports=_ports(raw),
-        address=_address(raw),
-        volumes=_anonymous(raw),
+        ports=_ports(entry),
+        address=_address(entry),
+        volumes=_anonymous(entry),
     )
 
 
-def _ports(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return published addresses, ``127.0.0.1:8080->8000/tcp``: the bound ones, or what is asked for while it is
-    stopped.
-    """
-    bound = (raw.get("NetworkSettings") or {}).get("Ports") or (raw.get("HostConfig") or {}).get("PortBindings") or {}
+def refresh(container: Container, raw: Mapping[str, Any]) -> Container:
+    """Return a container with the state that the engine's ``/containers/ID/json`` tells; pure."""
+    state = raw["State"]
+    return attrs.evolve(
+        container,
+        state=state.get("Status") or "dead",
+        health=(state.get("Health") or {}).get("Status") or "none",
+        exit_code=int(state.get("ExitCode") or 0),
+    )
+
+
+def _own_name(names: Iterable[str]) -> str:
+    """Return the container's name; links of other containers to it, ``/other/name``, are listed beside it."""
+    return next((name.lstrip("/") for name in names if name.count("/") == 1), "")
+
+
+def _ports(entry: Mapping[str, Any]) -> tuple[str, ...]:
     found = (
-        f"{b.get('HostIp') or '0.0.0.0'}:{b.get('HostPort')}->{target}"  # noqa: S104 - shown, not bound
-        for target, bindings in bound.items()
-        for b in bindings or ()
+        f"{port.get('IP') or '0.0.0.0'}:{port['PublicPort']}->{port['PrivatePort']}/{port.get('Type', 'tcp')}"  # noqa: S104 - shown, not bound
+        for port in entry.get("Ports") or ()
+        if port.get("PublicPort")
     )
     return tuple(sorted(set(found)))
 
 
-def _address(raw: Mapping[str, Any]) -> str:
+def _address(entry: Mapping[str, Any]) -> str:
     """Return the address on the first network, by name, that has given one."""
-    networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
     return next((str(n["IPAddress"]) for _, n in sorted(networks.items()) if n.get("IPAddress")), "")
 
 
-def _anonymous(raw: Mapping[str, Any]) -> dict[str, str]:
+def _anonymous(entry: Mapping[str, Any]) -> dict[str, str]:
     """Return the volumes that the engine named: 64 hexadecimal digits, by path in the container."""
-    volumes = (m for m in raw.get("Mounts") or () if m.get("Type") == "volume")
+    volumes = (m for m in entry.get("Mounts") or () if m.get("Type") == "volume")
     named = {str(m["Destination"]): str(m.get("Name", "")) for m in volumes}
     return {
         path: name for path, name in sorted(named.items()) if len(name) == 64 and set(name) <= set("0123456789abcdef")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stagecraft_hookspecs.errors import CommandFailed, ProviderError, ToolMissing
 from stagecraft_hookspecs.values import Command
 
-from stagecraft_compose import naming
+from stagecraft_compose import faults, naming
 from stagecraft_compose.containers import Assignment
 
 if TYPE_CHECKING:
@@ -66,18 +66,12 @@ def run_compose(machine: Machine, command: Command, home: str) -> None:
         text = f"{error.result.stderr}\n{error.result.stdout}".strip()
         if "unknown command" in text or "is not a docker command" in text or "unknown shorthand flag" in text:
             raise ToolMissing(
-                "Docker Compose is not installed for the docker command", hint="install docker compose 2.20 or later"
+                f"Docker Compose is not installed on {machine.host.name}", hint="install docker compose 2.20 or later"
             ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         what = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no output")
         raise ProviderError(
-            f"docker compose could not create the containers: {what}", hint=_hint(what), detail="\n".join(lines[-20:])
+            f"docker compose could not create the containers on {machine.host.name}: {what}",
+            hint=faults.hint(what, "see the compose file that was rendered; `stagecraft plan --verbose` names it"),
+            detail="\n".join(lines[-20:]),
         ) from error
-
-
-def _hint(text: str) -> str:
-    if "start_interval" in text:
-        return "remove healthcheck.start_interval, or run Docker Engine 25 or later on this host"
-    if "network" in text and "pool" in text:
-        return "the engine has no free subnet: docker network prune"
-    return "see the compose file that was rendered; `stagecraft plan --verbose` names it"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import Unhealthy
+from stagecraft_hookspecs.values import Command
 
 from stagecraft_compose import ports
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from stagecraft_compose.engine import Engine
 
 LOG_LINES = 20
+#: Print a container's sockets. Arguments: its process, as the engine counts them, and its id, which tells whether the
+#: process of that number on the host is the same.
+PORTS_SCRIPT = """\
+grep -q -s -F "$2" "/proc/$1/cgroup" "/proc/$1/mountinfo" || exit 1
+exec cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6"
+"""
 _PROBE_LINES = 8
 
 
@@ -25,16 +32,15 @@ def unhealthy(engine: Engine, service: str, raw: Mapping[str, Any], why: str) ->
 
 
 def listening(engine: Engine, raw: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """Return the TCP ports that something listens on in a running container.
+    """Return the TCP ports that something listens on in a running container; None where that cannot be seen.
 
-    Seen from this machine where the container's process is visible, else asked inside the container; None where neither works.
+    Asked of the kernel of its host or, where the engine is in another place, inside it with its own ``cat``.
     """
     if raw["State"].get("Status") != "running":
         return None
-    seen = ports.listening(raw)
-    if seen is not None:
-        return seen
-    text = engine.output_of(raw["Id"], ("cat", "/proc/net/tcp", "/proc/net/tcp6"))
+    argv = ("sh", "-c", PORTS_SCRIPT, "ports", str(raw["State"].get("Pid") or 0), str(raw["Id"]))
+    seen = engine.machine.run(Command(argv, cwd="/", timeout=20), check=False)
+    text = seen.stdout if seen.ok else engine.output_of(raw["Id"], ("cat", "/proc/net/tcp", "/proc/net/tcp6"))
     return ports.in_text(text) if text else None
 
 
@@ -60,6 +66,7 @@ def collect(
         "health": (state.get("Health") or {}).get("Status", "none"),
         "exit_code": state.get("ExitCode"),
         "oom_killed": bool(state.get("OOMKilled")),
+        "memory_limit": (raw.get("HostConfig") or {}).get("Memory") or 0,
         "restarts": raw.get("RestartCount") or 0,
         "error": state.get("Error") or "",
         "probe": None
@@ -81,7 +88,12 @@ def hint(data: Mapping[str, Any]) -> str:
     running = data["state"] == "running"
     wanted, listening = data["target_ports"], data["listening_ports"]
     if data["oom_killed"]:
-        return f"raise the memory limit of {service} (deploy.resources.limits.memory), or make it need less"
+        limit = f" of {_size(data['memory_limit'])}" if data["memory_limit"] else ""
+        return f"raise the memory limit{limit} of {service} (deploy.resources.limits.memory), or make it need less"
+    if "exec format error" in " ".join([str(data["error"]), *data["log"]]).lower():
+        return (
+            f"the image of {service} is for another architecture than {data['host']}: set build.platforms, or platform"
+        )
     if running and listening is not None and wanted and not set(wanted) & set(listening):
         there = ", ".join(map(str, listening)) if listening else "no port at all"
         return f"the compose file publishes container port {_list(wanted)}, but {service} listens on {there}"
@@ -106,7 +118,8 @@ def text(data: Mapping[str, Any]) -> str:
     state = f"{data['state']}, exit code {data['exit_code']}" if data["state"] != "running" else "running"
     lines = [f"container: {data['container']} ({state}, restarted {data['restarts']} times, health: {data['health']})"]
     if data["oom_killed"]:
-        lines.append("memory: killed by the kernel for exceeding its limit")
+        limit = _size(data["memory_limit"]) if data["memory_limit"] else "the host's memory, it has no limit of its own"
+        lines.append(f"memory: killed by the kernel for exceeding its limit ({limit})")
     if data["error"]:
         lines.append(f"engine: {data['error']}")
     if data["probe"]:
@@ -137,6 +150,11 @@ def _probe_command(config: Mapping[str, Any]) -> str:
     if test[:1] == ["CMD-SHELL"]:
         return f"sh -c {shlex.quote(' '.join(test[1:]))}"
     return shlex.join(test[1:])
+
+
+def _size(count: int) -> str:
+    """Return bytes as people write them in compose files."""
+    return f"{count / (1 << 20):g} MB"
 
 
 def _list(numbers: Any) -> str:

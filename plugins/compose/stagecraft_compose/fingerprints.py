@@ -11,23 +11,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stagecraft_compose import naming, services
+
+if TYPE_CHECKING:
+    from stagecraft_hookspecs.values import File
 
 _LEFT_OUT = ("depends_on", "pull_policy", "labels", "env_file", "image", "deploy")
 
 
 def fingerprints(
-    document: Mapping[str, Any], files: Mapping[str, bytes], images: Mapping[str, str], root: str
+    document: Mapping[str, Any], files: Mapping[str, File], images: Mapping[str, str], places: Mapping[str, str]
 ) -> dict[str, str]:
     """Return a fingerprint per service of a rendered compose file.
 
     Args:
         document: The rendered compose file.
-        files: Path to content of all other files of the bundle, secrets filled.
+        files: Path to file of all other files of the bundle, secrets filled.
         images: Service name to image id on this host.
-        root: The project's folder, which bind mounts refer to.
+        places: Folders on the host that bind mounts refer to, by variable.
     """
     found: dict[str, str] = {}
     for name in services.in_order(document["services"]):
@@ -37,7 +40,9 @@ def fingerprints(
             "labels": _own_labels(definition),
             "deploy": _deploy(definition),
             "image": images.get(name, ""),
-            "root": root if naming.placeholder("ROOT") in json.dumps(definition) else "",
+            "places": {
+                kind: place for kind, place in places.items() if naming.placeholder(kind) in json.dumps(definition)
+            },
             "files": _files(name, definition, document, files),
             "resources": {k: _used(definition, document, k) for k in ("networks", "volumes")},
             "neighbours": [found.get(other, "") for other in sorted(_tied_to(definition))],
@@ -67,18 +72,24 @@ def _deploy(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _files(
-    name: str, definition: Mapping[str, Any], document: Mapping[str, Any], files: Mapping[str, bytes]
+    name: str, definition: Mapping[str, Any], document: Mapping[str, Any], files: Mapping[str, File]
 ) -> dict[str, str]:
     """Return the hashes of the files that the service's containers see."""
     paths = {f"env/{name}.env"}
     for mount in definition.get("volumes") or ():
-        paths.add(str(mount.get("source") or "").removeprefix("./").replace("$$", "$"))
+        source = str(mount.get("source") or "").removeprefix("./").replace("$$", "$")
+        paths |= {path for path in files if path == source or path.startswith(f"{source}/")} if source else set()
     for key in ("configs", "secrets"):
         for grant in definition.get(key) or ():
             source = grant if isinstance(grant, str) else grant.get("source", "")
             file = (document.get(key) or {}).get(source, {}).get("file", "")
             paths.add(str(file).removeprefix("./"))
-    return {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(paths) if path in files}
+    return {path: _hash(files[path]) for path in sorted(paths) if path in files}
+
+
+def _hash(file: File) -> str:
+    """Return a hash of a file's content and of whether it can be executed."""
+    return hashlib.sha256(file.data).hexdigest() + (":x" if file.mode & 0o100 else "")
 
 
 def _used(definition: Mapping[str, Any], document: Mapping[str, Any], key: str) -> dict[str, Any]:

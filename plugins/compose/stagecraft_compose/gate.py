@@ -85,17 +85,23 @@ def verdict(raw: Mapping[str, Any], expected: Expectation, up_for: float) -> tup
     if status == "exited" and state.get("ExitCode") == 0 and expected.finishes:
         return True, ""
     if status in ("exited", "dead", "removing"):
-        return False, "was killed for lack of memory" if state.get(
-            "OOMKilled"
-        ) else f"exited with code {state.get('ExitCode')}"
+        return False, _memory(raw) or f"exited with code {state.get('ExitCode')}"
     if status == "restarting" or (raw.get("RestartCount") or 0) > 0:
-        return False, "keeps exiting and being restarted"
+        return False, _memory(raw) or "keeps exiting and being restarted"
     if status != "running" or expected.completes:
         return False, ""
     health = (state.get("Health") or {}).get("Status") if _has_check(raw) else None
     if health == "unhealthy":
         return False, "is unhealthy"
     return (health == "healthy" if health else up_for >= expected.monitor), ""
+
+
+def _memory(raw: Mapping[str, Any]) -> str:
+    """Say that the kernel ended it for want of memory, if so, with its limit."""
+    if not raw["State"].get("OOMKilled"):
+        return ""
+    limit = (raw.get("HostConfig") or {}).get("Memory") or 0
+    return "was killed for lack of memory" + (f" (its limit is {limit / (1 << 20):g} MB)" if limit else "")
 
 
 def wait(ctx: Context, engine: Engine, service: str, identity: str, expected: Expectation) -> Steps:

@@ -83,6 +83,11 @@ def stopping_file(home: str) -> str:
     return f"{home}/stopping"
 
 
+def version_file(home: str) -> str:
+    """Return the file that remembers which version of Docker Compose was found."""
+    return f"{home}/compose-version"
+
+
 def lock_file(home: str) -> str:
     """Return the file whose lock keeps two compose processes from working on one project."""
     return f"{home}/compose.lock"

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stagecraft_hookspecs.runtime import Deployment, Draft, Execution, LogQuery, Renderer, Service, View
 from stagecraft_hookspecs.values import Command, File, reference
 
-from stagecraft_compose import commands, dotenv, lints, naming, policies, services, shipped, sources
+from stagecraft_compose import commands, data, dotenv, lints, naming, policies, services, shipped, sources
 from stagecraft_compose.config import Config
 from stagecraft_compose.naming import escape
+from stagecraft_compose.shipped import Bind, Way
 
 #: Keys of a service that do not reach the rendered file: done by the kernel, by this runtime, or settled already.
 _DROPPED = (
@@ -67,9 +68,12 @@ def render_host(deployment: Deployment, host: str, override: str = "") -> dict[s
     files: dict[str, File] = {}
     document: dict[str, Any] = {"name": project, "services": {}}
     for service in here:
-        rendered, own = _service(service, deployment, project, {s.name for s in here})
+        binds = tuple(shipped.binds(service.definition, deployment, host))
+        rendered, own = _service(service, deployment, project, {s.name for s in here}, binds)
         document["services"][service.name] = rendered
         files |= own
+        for key, paths in _kept(binds).items():
+            document[key] = sorted({*document.get(key, ()), *paths})
     for key in ("networks", "volumes"):
         used = _resources(deployment, key)
         if used:
@@ -81,17 +85,25 @@ def render_host(deployment: Deployment, host: str, override: str = "") -> dict[s
             document.setdefault(sources.KEY, {}).update(copied)
         if used:
             document[key] = used
-    data = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    files[naming.COMPOSE_FILE] = File(data.encode())
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    files[naming.COMPOSE_FILE] = File(text.encode())
     return dict(sorted(files.items()))
 
 
+def _kept(binds: Iterable[Bind]) -> dict[str, set[str]]:
+    """Return what the host must have beside the release's files: paths that it keeps, folders that containers see."""
+    kept = {str(escape(bind.path)) for bind in binds if bind.way is Way.DATA}
+    seen = {f"files/{escape(bind.path)}" for bind in binds if bind.way is Way.FOLDER}
+    return {key: paths for key, paths in ((data.KEY, kept), (data.FOLDERS, seen)) if paths}
+
+
 def _service(
-    service: Service, deployment: Deployment, project: str, here: set[str]
+    service: Service, deployment: Deployment, project: str, here: set[str], binds: tuple[Bind, ...]
 ) -> tuple[dict[str, Any], dict[str, File]]:
     definition = service.definition
     kept = {k: v for k, v in definition.items() if k not in _DROPPED and not k.startswith("x-") and v is not None}
-    volumes, files = shipped.mounts(definition, deployment)
+    volumes = [shipped.mount(bind) for bind in binds]
+    files = {f"files/{path}": file for bind in binds for path, file in bind.files.items()}
     literal, hidden = split_environment(definition.get("environment"))
     kept.pop("volumes", None)
     result: dict[str, Any] = escape(
@@ -204,9 +216,9 @@ def _contents(deployment: Deployment, key: str) -> tuple[dict[str, Any], dict[st
         value = {k: v for k, v in (raw or {}).items() if v is not None and k != "name"}
         path = f"{key}/{name}"
         source = str(value.get("file") or "")
-        data = None if value.get("external") else _content(value, deployment)
-        if data is not None and not (source and key == "secrets"):
-            files[path] = File(data, 0o444, secret=key == "secrets" or b"<secret:" in data)
+        content = None if value.get("external") else _content(value, deployment)
+        if content is not None and not (source and key == "secrets"):
+            files[path] = File(content, 0o444, secret=key == "secrets" or b"<secret:" in content)
         elif source:
             copied[path] = escape(source)
         else:

@@ -29,6 +29,8 @@ class Move:
         stop: Running containers to stop before the new ones start; empty for start-first.
         start: Containers to start and wait for.
         waits_for: Services whose moves must be over first.
+        limit: Seconds that the stopped ones get at most; None leaves each its own grace.
+        after: Whether they are stopped only when the new ones are healthy.
     """
 
     service: str
@@ -37,6 +39,8 @@ class Move:
     waits_for: frozenset[str] = frozenset()
     expected: Expectation = attrs.field(factory=Expectation)
     update: Update = attrs.field(factory=Update)
+    limit: float | None = None
+    after: bool = False
 
 
 def batches(move: Move) -> tuple[tuple[tuple[Container, ...], tuple[Container, ...]], ...]:
@@ -77,7 +81,8 @@ def _make(
     failures = 0
     pairs = batches(move)
     for index, (stop, start) in enumerate(pairs):
-        yield from _stop(ctx, engine, stop, before_stop)
+        if not move.after:
+            yield from _stop(ctx, engine, stop, before_stop, move.limit)
         yield from _start(ctx, engine, start)
         for container in start:
             try:
@@ -87,6 +92,8 @@ def _make(
                 if not tolerated(move, failures):
                     raise
                 ctx.log(error.message, level="warning", service=move.service, host=engine.host)
+        if move.after:
+            yield from _stop(ctx, engine, stop, before_stop, move.limit)
         if index < len(pairs) - 1:
             yield from walk.pause(ctx, move.update.delay)
     done.add(move.service)
@@ -100,14 +107,18 @@ def tolerated(move: Move, failures: int) -> bool:
 
 
 def _stop(
-    ctx: Context, engine: Engine, containers: tuple[Container, ...], before_stop: Callable[[set[str]], None]
+    ctx: Context,
+    engine: Engine,
+    containers: tuple[Container, ...],
+    before_stop: Callable[[set[str]], None],
+    limit: float | None,
 ) -> Steps:
     if not containers:
         return
     before_stop({c.id for c in containers})
     for container in containers:
         ctx.progress(f"stopping {container.name}", service=container.service, host=engine.host)
-    yield from walk.together(functools.partial(engine.stop, c.id, c.grace) for c in containers)
+    yield from walk.together(functools.partial(engine.stop, c.id, limit) for c in containers)
     for container in containers:
         give_up_name(engine, container)
 

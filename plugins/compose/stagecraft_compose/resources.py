@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from stagecraft_compose.derive import KINDS, Existing, actual_name
-from stagecraft_compose.engine import Engine, call, gone_is_none
+from stagecraft_compose.engine import Engine
 
 
 def existing(engine: Engine, document: Mapping[str, Any]) -> Existing:
@@ -15,21 +16,22 @@ def existing(engine: Engine, document: Mapping[str, Any]) -> Existing:
         kind: {actual_name(engine.project, key, value or {}) for key, value in (document.get(kind) or {}).items()}
         for kind in KINDS
     }
-    networks: dict[str, Mapping[str, str]] = {}
+    found: dict[str, dict[str, Mapping[str, str]]] = {kind: {} for kind in KINDS}
     if wanted["networks"]:
-        for network in call("list networks", lambda: engine.api.networks()):
+        for network in engine.call("list networks", lambda: engine.api.networks()):
             if network["Name"] in wanted["networks"]:
-                networks[network["Name"]] = network.get("Labels") or {}
-    volumes: dict[str, Mapping[str, str]] = {}
-    for name in sorted(wanted["volumes"]):
-        found = gone_is_none("inspect a volume", lambda name=name: engine.api.inspect_volume(name))  # type: ignore[misc]
-        if found:
-            volumes[name] = found.get("Labels") or {}
-    return Existing(networks, volumes)
+                found["networks"][network["Name"]] = network.get("Labels") or {}
+    if wanted["volumes"]:
+        filters = {"name": sorted(wanted["volumes"])}  # matches parts of names too
+        listed = engine.call("list volumes", lambda: engine.api.volumes(filters=filters))
+        for volume in listed.get("Volumes") or ():
+            if volume["Name"] in wanted["volumes"]:
+                found["volumes"][volume["Name"]] = volume.get("Labels") or {}
+    return Existing(found["networks"], found["volumes"])
 
 
 def remove_own_networks(engine: Engine) -> None:
     """Remove the project's networks once nothing of it is left; volumes hold data and stay."""
     label = {"label": [f"com.docker.compose.project={engine.project}"]}
-    for network in call("list networks", lambda: engine.api.networks(filters=label)):
-        gone_is_none("remove a network", lambda network=network: engine.api.remove_network(network["Id"]))  # type: ignore[misc]
+    for network in engine.call("list networks", lambda: engine.api.networks(filters=label)):
+        engine.unless_gone("remove a network", functools.partial(engine.api.remove_network, network["Id"]))

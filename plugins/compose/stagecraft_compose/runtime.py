@@ -1,4 +1,4 @@
-"""The runtime ``compose``: five steps on one host's container engine. Each is a function in a module of its own."""
+"""The runtime ``compose``: its steps on one host's container engine. Each is a function in a module of its own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class Compose(Runtime):
     name = "compose"
     Config = Config
     Renderer = ComposeRenderer
+
+    def preflight(self, ctx: Context, target: Target) -> None:
+        """Check engine, Compose, disk, ports and architecture; say all that is wrong in one error."""
+        from stagecraft_compose import preflight
+
+        preflight.preflight(_site(ctx, target, self.config), target)
 
     def prepare(self, ctx: Context, target: Target) -> Prepared:
         """Ship files, get images, create the new containers, start those that may run beside the old."""
@@ -58,6 +64,12 @@ class Compose(Runtime):
         from stagecraft_compose import observe, site
 
         return observe.observe(site.open_site(ctx, host, self.config))
+
+    def instances(self, ctx: Context, host: Host, release_id: str) -> tuple[Instance, ...]:
+        """Return the instances that make up a release; when they started and how often is left out."""
+        from stagecraft_compose import observe, site
+
+        return observe.instances(site.open_site(ctx, host, self.config, release_id), release_id)
 
 
 def _site(ctx: Context, target: Target, config: Config) -> Site:

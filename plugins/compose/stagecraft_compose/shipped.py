@@ -1,17 +1,21 @@
-"""Decide which bind mounts travel with a release. Pure.
+"""Decide which bind mounts travel with a release, and which stay on a host. Pure.
 
 A read-only file of the project (``./nginx.conf:/etc/nginx/nginx.conf:ro``) is part of the release: it is shipped,
-fingerprinted, and a rollback brings the old one back. Everything else stays where it is, below the project's folder.
+fingerprinted, and a rollback brings the old one back. On this machine everything else stays where it is, below the
+project's folder. On another host read-only folders are part of the release too, and what is mounted read-write is kept
+there, below ``HOME/data``.
 """
 
 from __future__ import annotations
 
+import enum
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from stagecraft_hookspecs.errors import StagecraftError
-from stagecraft_hookspecs.values import File
+import attrs
+from stagecraft_hookspecs.errors import NotFound, StagecraftError
+from stagecraft_hookspecs.values import LOCAL, File
 
 from stagecraft_compose import naming, services
 from stagecraft_compose.naming import escape
@@ -19,25 +23,99 @@ from stagecraft_compose.naming import escape
 if TYPE_CHECKING:
     from stagecraft_hookspecs.runtime import Deployment
 
+#: Bytes that one bind mount may add to a release.
+LIMIT = 32 << 20
 
-def mounts(definition: Mapping[str, Any], deployment: Deployment) -> tuple[list[dict[str, Any]], dict[str, File]]:
-    """Return the service's mounts in the long syntax, and the files that travel with the release."""
-    found: list[dict[str, Any]] = []
-    files: dict[str, File] = {}
+
+class Way(enum.StrEnum):
+    """Say what becomes of a bind mount on a host."""
+
+    HOST = "host"
+    PROJECT = "project"
+    FILE = "file"
+    FOLDER = "folder"
+    DATA = "data"
+    REFUSED = "refused"
+
+
+@attrs.frozen
+class Bind:
+    """Describe a mount and, for a bind mount, what becomes of it.
+
+    Attributes:
+        mount: As the service defines it, in the long syntax.
+        way: ``HOST`` leaves it alone; so are mounts that are no bind mounts.
+        path: Relative to the project; empty with ``HOST``.
+        files: What travels with the release, by path in the project.
+        problem, hint: With ``REFUSED``: why, and what to do.
+    """
+
+    mount: Mapping[str, Any]
+    way: Way = Way.HOST
+    path: str = ""
+    files: Mapping[str, File] = attrs.field(factory=dict, repr=False)
+    problem: str = ""
+    hint: str = ""
+
+    @property
+    def source(self) -> str:
+        """Return what the rendered file names as the source."""
+        if self.way in (Way.FILE, Way.FOLDER):
+            return f"./files/{escape(self.path)}"
+        if self.way is Way.DATA:
+            return f"{naming.placeholder('DATA')}/{escape(self.path)}"
+        if self.way is Way.PROJECT:
+            root = naming.placeholder("ROOT")
+            return root if self.path == "." else f"{root}/{escape(self.path)}"
+        return str(escape(self.mount.get("source") or ""))
+
+
+def binds(definition: Mapping[str, Any], deployment: Deployment, host: str) -> Iterator[Bind]:
+    """Return what becomes of a service's mounts on a host."""
     for mount in services.mounts(definition):
-        rendered = escape({k: v for k, v in mount.items() if v not in (None, {})})
-        source = str(mount.get("source") or "")
-        path = relative(deployment, source) if mount.get("type") == "bind" else None
-        if path is not None:
-            data = read(deployment, source) if mount.get("read_only") else None
-            if data is None:
-                root = naming.placeholder("ROOT")
-                rendered["source"] = root if path == "." else f"{root}/{escape(path)}"
-            else:
-                files[f"files/{path}"] = File(data, _mode(data))
-                rendered["source"] = f"./files/{escape(path)}"
-        found.append(rendered)
-    return found, files
+        path = relative(deployment, str(mount.get("source") or "")) if mount.get("type") == "bind" else None
+        if path is None:
+            yield Bind(mount)
+        elif host == LOCAL.name:
+            yield _here(mount, path, deployment)
+        else:
+            yield _elsewhere(mount, path, deployment)
+
+
+def _here(mount: Mapping[str, Any], path: str, deployment: Deployment) -> Bind:
+    if not mount.get("read_only") or deployment.folder is None or read(deployment, path) is None:
+        return Bind(mount, Way.PROJECT, path)
+    return Bind(mount, Way.FILE, path, _shown(deployment.folder.tree(path, LIMIT)))
+
+
+def _elsewhere(mount: Mapping[str, Any], path: str, deployment: Deployment) -> Bind:
+    if path == ".":
+        hint = "copy what it needs into the image, or mount the files and folders that it needs"
+        return Bind(mount, Way.REFUSED, path, problem="mounts the whole project, which does not travel", hint=hint)
+    if not mount.get("read_only") or deployment.folder is None:
+        return Bind(mount, Way.DATA, path)
+    try:
+        files = deployment.folder.tree(path, LIMIT)
+    except NotFound:
+        hint = "put it there, or mount it without read_only: then it is made and kept on the host"
+        return Bind(mount, Way.REFUSED, path, problem=f"mounts ./{path}, which is not in the project", hint=hint)
+    except StagecraftError as error:
+        hint = error.hint or "put it into the image, or mount it without read_only: then it is sent once"
+        return Bind(mount, Way.REFUSED, path, problem=f"mounts ./{path}: {error.message}", hint=hint)
+    return Bind(mount, Way.FILE if path in files else Way.FOLDER, path, _shown(files))
+
+
+def _shown(files: Mapping[str, File]) -> dict[str, File]:
+    """Return files as containers see them: executable or not as in the project, and readable, since whose they are on
+    a host has nothing to do with the container's user.
+    """
+    return {path: File(file.data, 0o555 if file.mode & 0o100 else 0o444) for path, file in files.items()}
+
+
+def mount(bind: Bind) -> dict[str, Any]:
+    """Return a mount as the rendered file has it."""
+    rendered: dict[str, Any] = escape({k: v for k, v in bind.mount.items() if v not in (None, {})})
+    return rendered if bind.way is Way.HOST else {**rendered, "source": bind.source}
 
 
 def relative(deployment: Deployment, source: str) -> str | None:
@@ -60,8 +138,3 @@ def read(deployment: Deployment, source: str) -> bytes | None:
         return deployment.folder.read(path)
     except (StagecraftError, OSError):
         return None
-
-
-def _mode(data: bytes) -> int:
-    """Return a shipped file's mode: a script stays executable, everything can be read by any user of the container."""
-    return 0o555 if data.startswith(b"#!") else 0o444

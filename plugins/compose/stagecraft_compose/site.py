@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from stagecraft_hookspecs.errors import ToolMissing
 from stagecraft_hookspecs.runtime import Order, Policy, Update
 
-from stagecraft_compose import bundle, gate, naming, policies, services
-from stagecraft_compose.bundle import Unit
+from stagecraft_compose import gate, memory, naming, policies, services
 from stagecraft_compose.config import Config
 from stagecraft_compose.containers import Assignment, Container
 from stagecraft_compose.engine import Engine, connect
+from stagecraft_compose.memory import Memory, Unit
+from stagecraft_compose.parallel import gather
 from stagecraft_compose.replace import Move
 
 if TYPE_CHECKING:
@@ -36,15 +38,46 @@ class Site:
         """Return where a release's files lie."""
         return naming.release_folder(self.home, release_id)
 
-    def begin_stops(self, identities: set[str]) -> None:
+    def look(self, releases: Iterable[str] = ()) -> tuple[Memory, tuple[Container, ...]]:
+        """Return what the host remembers of releases and which containers it has, both asked at once."""
+        known, containers = gather(
+            [lambda: memory.recall(self.machine, self.home, releases), lambda: self.engine.containers()]
+        )
+        assert isinstance(known, Memory) and isinstance(containers, tuple)
+        return known, containers
+
+    def stops(self, known: Memory) -> Stops:
+        """Return what writes down whose stop is begun."""
+        return Stops(self.machine, self.home, self.release_id or "-", set(known.begun))
+
+
+@attrs.define
+class Stops:
+    """Write down, before it is done, whose stop a release's step begins; what is known already costs nothing."""
+
+    machine: Machine
+    home: str
+    release_id: str
+    known: set[str]
+
+    def begin(self, identities: set[str]) -> None:
         """Remember which containers are about to be stopped."""
-        bundle.begin_stops(self.machine, self.home, self.release_id, identities)
+        if not identities <= self.known:
+            self.known |= identities
+            text = "".join(f"{line}\n" for line in (self.release_id, *sorted(self.known)))
+            self.machine.write(naming.stopping_file(self.home), text.encode())
 
 
 def open_site(ctx: Context, host: Host, config: Config, release_id: str = "") -> Site:
     """Return the site, with the engine reached."""
     project = naming.compose_project(ctx.project, ctx.environment, config.project_name)
-    return Site(ctx, host, ctx.machine(host), connect(ctx, host, project), ctx.home(host), config, release_id)
+    try:
+        engine = connect(ctx, host, project)
+    except ToolMissing as error:
+        from stagecraft_compose.preflight import unreachable
+
+        raise unreachable(ctx, host, error) from error
+    return Site(ctx, host, ctx.machine(host), engine, ctx.home(host), config, release_id)
 
 
 def move(

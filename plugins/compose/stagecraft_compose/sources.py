@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import UserError
+from stagecraft_hookspecs.values import File
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 KEY = "x-stagecraft-sources"
 
 
-def contents(site: Site, document: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return path in the bundle to content."""
+def contents(site: Site, document: Mapping[str, Any]) -> dict[str, File]:
+    """Return path in the bundle to file; readable, since nothing says who the container's user is."""
     found = {}
     for path, source in sorted((document.get(KEY) or {}).items()):
         file = site.ctx.root / str(source).replace("$$", "$")
-        found[path] = _read(file, path)
+        found[path] = File(_read(file, path), 0o444, secret=True)
     return found
 
 

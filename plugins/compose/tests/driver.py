@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stagecraft_compose.runtime import Compose
-from stagecraft_hookspecs.errors import CommandFailed, NotFound, TimedOut, ToolMissing
+from stagecraft_hookspecs.errors import CommandFailed, NotFound, ProviderError, TimedOut, ToolMissing
 from stagecraft_hookspecs.runtime import Deployment, Order, Service, Target, Update
 from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
 
@@ -109,6 +109,18 @@ class LocalContext:
         if name not in self.secrets:
             raise NotFound("secret", name, self.secrets)
         return Secret(name, self.secrets[name])
+
+    def image(self, image: Image, host: Host = LOCAL) -> str:
+        """Return an image's id, if the engine has it; what a registry has is the kernel's to fetch."""
+        from docker.errors import ImageNotFound
+
+        repository = image.name.partition("@")[0].rpartition(":")[0] or image.name
+        for name in (f"{repository}@{image.digest}", image.digest) if image.digest else (image.name,):
+            try:
+                return str(self.machine(host).docker().api.inspect_image(name)["Id"])
+            except ImageNotFound:
+                continue
+        raise ProviderError(f"image {image.name}@{image.digest} cannot be had", hint="docker login")
 
     def fill(self, text: str) -> Secret:
         return Secret("text", re.sub(r"<secret:([^>]+)>", lambda m: self.secret(m[1]).reveal(), text))

@@ -9,8 +9,7 @@ from stagecraft_compose.containers import Container, Wanted, assign
 
 
 def container(n: int, fingerprint: str, state: str = "running", **more: Any) -> Container:
-    started = "" if state == "created" else "2026-01-01T00:00:00Z"
-    return Container(f"id{n}", f"c{n}", "web", n, state, fingerprint=fingerprint, started=started, **more)
+    return Container(f"id{n}", f"c{n}", "web", n, state, fingerprint=fingerprint, **more)
 
 
 def only(wanted: Wanted, *containers: Container) -> Any:

@@ -22,7 +22,7 @@ def test_a_first_deploy_serves(lab: Lab) -> None:
     assert lab.docker("compose", "-p", lab.name, "ps", "-q") in lab.ids()
 
 
-def test_a_deploy_with_nothing_changed_touches_nothing_and_runs_no_command_but_one(lab: Lab) -> None:
+def test_a_deploy_with_nothing_changed_touches_nothing_and_runs_four_small_commands(lab: Lab) -> None:
     services = {"web": page("v1", lab.port), "worker": page("v1", deploy={"replicas": 2})}
     lab.deploy("r1", services)
     before = {r["ID"]: r["CreatedAt"] for r in lab.ps()}
@@ -33,7 +33,8 @@ def test_a_deploy_with_nothing_changed_touches_nothing_and_runs_no_command_but_o
     assert prepared.unchanged == ("web", "worker")
     assert {r["ID"]: r["CreatedAt"] for r in lab.ps()} == before
     assert {i.id: i.since for i in lab.observe()} == started
-    assert [argv[0] for argv in lab.context.here.commands] == ["mkdir"]
+    assert [argv[3] for argv in lab.context.here.commands] == ["recall", "folder", "recall", "recall"]
+    assert not any("docker" in word for argv in lab.context.here.commands for word in argv)
 
 
 def test_only_what_changed_is_replaced(lab: Lab) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stagecraft_compose import create, derive, naming, preflight
+from stagecraft_compose import create, derive, facts, naming, preflight
 from stagecraft_compose.containers import Assignment, Container
 from stagecraft_compose.derive import Existing
 from stagecraft_hookspecs.errors import Refused
@@ -94,11 +94,24 @@ def test_an_anonymous_volume_is_taken_over_from_one_container_by_one() -> None:
     assert create.inherited_volumes(Assignment("web", missing=1, others=(old, container(3, data="v3")))) == {}
 
 
+PRINTED = """\
+clock 1700000100
+kilobytes /dev/vda1 100 40 60 40% /
+inodes /dev/vda1 - - - - /
+compose 2.26.1
+binfmt register
+binfmt qemu-aarch64
+listener    0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0
+"""
+
+
 def test_versions_and_free_space_are_read_from_what_tools_print() -> None:
     assert preflight.numbers("2.26.1-4") == (2, 26)
     assert preflight.numbers("v2.40.3") == (2, 40)
     assert preflight.numbers("1.41") >= preflight.OLDEST_API
-    assert (
-        preflight.free_of("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 100 40 60 40% /\n") == 60
-    )
-    assert preflight.free_of("Filesystem Inodes IUsed IFree IUse% Mounted on\nbtrfs 0 0 - - /\n") is None
+    known = facts.parse({"DockerRootDir": "/d"}, [], PRINTED, 1700000000.0)
+    assert (known.root, known.compose, known.kilobytes, known.inodes, known.skew) == ("/d", "2.26.1", 60, None, 100.0)
+    assert known.emulated == ("register", "qemu-aarch64")
+    assert known.listeners == (("", 8000, "111"),)
+    nothing = facts.parse({}, [], "compose \n", 0.0)
+    assert (nothing.compose, nothing.kilobytes, nothing.inodes, nothing.skew) == ("", None, None, None)

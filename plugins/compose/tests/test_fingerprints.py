@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from stagecraft_compose.fingerprints import fingerprints
+from stagecraft_hookspecs.values import File
 
 DOCUMENT: dict[str, Any] = {
     "name": "shop-prod",
@@ -28,15 +29,17 @@ DOCUMENT: dict[str, Any] = {
     "volumes": {"data": {}},
     "configs": {"motd": {"file": "./configs/motd"}},
 }
-FILES = {"env/api.env": b'A="1"\n', "files/app.conf": b"listen", "configs/motd": b"hi", "env/db.env": b""}
+CONTENTS = {"env/api.env": b'A="1"\n', "files/app.conf": b"listen", "configs/motd": b"hi", "env/db.env": b""}
+FILES = {path: File(data) for path, data in CONTENTS.items()}
+PLACES = {"ROOT": "/p"}
 IMAGES = {"api": "sha256:1", "db": "sha256:2", "side": "sha256:3"}
-BEFORE = fingerprints(DOCUMENT, FILES, IMAGES, "/p")
+BEFORE = fingerprints(DOCUMENT, FILES, IMAGES, PLACES)
 
 
 def changed(
-    document: dict[str, Any] = DOCUMENT, files: dict[str, bytes] = FILES, images: dict[str, str] = IMAGES
+    document: dict[str, Any] = DOCUMENT, files: dict[str, File] = FILES, images: dict[str, str] = IMAGES
 ) -> set[str]:
-    now = fingerprints(document, files, images, "/p")
+    now = fingerprints(document, files, images, PLACES)
     return {name for name in now if now[name] != BEFORE[name]}
 
 
@@ -67,15 +70,15 @@ def test_what_replaces_a_service(edit: Callable[[dict[str, Any]], None], service
 
 
 def test_files_variables_and_images_count_by_content() -> None:
-    assert changed(files={**FILES, "env/api.env": b'A="2"\n'}) == {"api", "side"}
-    assert changed(files={**FILES, "configs/motd": b"ho"}) == {"api", "side"}
-    assert changed(files={**FILES, "files/app.conf": b"x"}) == {"api", "side"}
+    assert changed(files={**FILES, "env/api.env": File(b'A="2"\n')}) == {"api", "side"}
+    assert changed(files={**FILES, "configs/motd": File(b"ho")}) == {"api", "side"}
+    assert changed(files={**FILES, "files/app.conf": File(b"x")}) == {"api", "side"}
     assert changed(images={**IMAGES, "db": "sha256:9"}) == {"db"}
 
 
 def test_a_service_that_restarts_with_another_is_replaced_with_it() -> None:
     document = edited(lambda d: d["services"]["api"]["depends_on"]["db"].update(restart=True))
-    before = fingerprints(document, FILES, IMAGES, "/p")
-    after = fingerprints(document, FILES, {**IMAGES, "db": "sha256:9"}, "/p")
+    before = fingerprints(document, FILES, IMAGES, PLACES)
+    after = fingerprints(document, FILES, {**IMAGES, "db": "sha256:9"}, PLACES)
 
     assert {name for name in after if after[name] != before[name]} == {"api", "db", "side"}

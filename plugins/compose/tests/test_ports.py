@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
-from stagecraft_compose import ports
+from stagecraft_compose import facts, ports
+
+from .conftest import driver
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -33,13 +37,14 @@ def test_addresses_that_cannot_share_a_port(one: str, other: str, same: bool) ->
     assert ports.overlap(one, other) is same
 
 
-def test_the_holder_of_a_port_of_this_machine_is_named() -> None:
-    import os
-
+def test_the_process_that_holds_a_socket_is_named(tmp_path: Path) -> None:
     with socket.socket() as mine:
         mine.bind(("127.0.0.1", 0))
         mine.listen()
         port = mine.getsockname()[1]
-        assert ports.holder("", port).endswith(f"(pid {os.getpid()})")
-        assert ports.holder("127.0.0.9", port) == ""
-    assert ports.holder("", port) == ""
+        seen = ports.listeners([Path("/proc/net/tcp").read_text()])
+        (inode,) = [inode for address, number, inode in seen if (address, number) == ("127.0.0.1", port)]
+        container, who = facts.holders(driver.LocalMachine(tmp_path), (inode,))[inode]
+    assert who.endswith(f"(pid {os.getpid()})")
+    assert container == ""
+    assert facts.holders(driver.LocalMachine(tmp_path), (inode,)) == {}

@@ -11,7 +11,7 @@ from stagecraft_compose.config import Config
 from stagecraft_compose.render import ComposeRenderer
 from stagecraft_hookspecs.errors import NotFound
 from stagecraft_hookspecs.runtime import Deployment, Service
-from stagecraft_hookspecs.values import LOCAL, Host, Image
+from stagecraft_hookspecs.values import LOCAL, File, Host, Image
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -32,6 +32,12 @@ class Files:
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         return ()
+
+    def tree(self, path: str, limit: int) -> dict[str, File]:
+        found = {f: c for f, c in self.files.items() if f == path or f.startswith(f"{path}/")}
+        if not found:
+            raise NotFound("file", path)
+        return {f: File(c) for f, c in found.items()}
 
 
 FULL = Deployment(

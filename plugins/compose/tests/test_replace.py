@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from stagecraft_compose import replace, site
-from stagecraft_compose.bundle import Unit
 from stagecraft_compose.containers import Assignment, Container
+from stagecraft_compose.memory import Unit
 from stagecraft_compose.replace import Move
 from stagecraft_hookspecs.runtime import Order, Policy, Update
 
