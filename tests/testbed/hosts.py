@@ -106,8 +106,9 @@ def remove(layout: Layout, name: str) -> None:
 
 def down(layout: Layout, parts: dict[str, state.Part]) -> None:
     """End all hosts, and take away what they left on the machine; their keys stay."""
+    running = processes.started_with(*(str(folder(layout, name)) for name in names(layout)))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(lambda name: remove(layout, name), names(layout)))
+        list(pool.map(lambda process: processes.stop(process, grace=0.0), running))
     if layout.hosts.exists():
         shutil.rmtree(layout.hosts)
     cgroups.remove(switch.bridge_name(layout), cgroups.MOUNT + 'exec "$@"\n')

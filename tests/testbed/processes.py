@@ -89,19 +89,19 @@ def stop(process: Process, grace: float = 20.0) -> None:
         wait_until(lambda: not alive(process), seconds)
 
 
-def started_with(argument: str) -> list[Process]:
-    """Return the servers started with this argument; it must hold a path of the testbed's, so only its own match.
+def started_with(*arguments: str) -> list[Process]:
+    """Return the servers started with one of these; each must hold a path of the testbed's, so only its own match.
 
     This also finds a server whose starter was killed before it could record it.
     """
-    found = []
+    found, wanted = [], set(arguments)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (since := born(int(entry.name))):
             try:
                 words = (entry / "cmdline").read_text().split("\0")
             except (OSError, UnicodeDecodeError):  # ended meanwhile, or not one of ours
                 continue
-            if tuple(words[: len(JAIL)]) == JAIL and argument in words:
+            if tuple(words[: len(JAIL)]) == JAIL and not wanted.isdisjoint(words):
                 found.append(Process(int(entry.name), since))
     return found
 

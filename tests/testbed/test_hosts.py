@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.testbed import handles, images, keys, switch
+from tests.testbed import handles, images, keys, processes, switch
 from tests.testbed import hosts as hosts_module
 from tests.testbed.fixtures import *  # noqa: F403  fixtures
 from tests.testbed.fixtures import MakeHost
 from tests.testbed.handles import TestHost
 from tests.testbed.layout import Layout
+from tests.testbed.processes import wait_until
 from tests.testbed.registry import Registry
 
 pytestmark = [pytest.mark.needs("hosts"), pytest.mark.timeout(180)]
@@ -145,6 +150,38 @@ def test_the_closed_registry_takes_its_password_until_that_expires(
     assert "unauthorized" in host.ssh("docker", "push", name).stderr.lower()
     closed.renew()
     assert host.ssh("docker", "push", "-q", name).returncode == 0
+
+
+def test_taking_down_leaves_nothing_also_after_a_starter_was_killed(hosts: Hosts) -> None:
+    with tempfile.TemporaryDirectory(prefix="sct", dir="/var/tmp") as root:
+        layout = Layout(Path(root))
+        layout.roots.symlink_to(hosts[0].layout.roots)
+        environment = {**os.environ, "STAGECRAFT_TESTBED_DIR": root}
+        command = [sys.executable, "-m", "tests.testbed"]
+        with subprocess.Popen([*command, "up", "hosts"], env=environment, stderr=subprocess.DEVNULL) as starter:
+            assert wait_until(lambda: bool(processes.started_with(f"{root}/hosts/h1")), 30)
+            starter.kill()
+        subprocess.run([*command, "down"], env=environment, check=True)
+        assert _left_of(layout) == []
+        subprocess.run([*command, "up", "hosts"], env=environment, check=True)  # beside the testbed of this run
+        (first, *_) = handles.open_all(layout)
+        assert first.address != hosts[0].address
+        assert first.ssh("hostname").stdout == hosts[0].ssh("hostname").stdout == "h1\n"
+        subprocess.run([*command, "down"], env=environment, check=True)
+        assert _left_of(layout) == []
+
+
+def _left_of(layout: Layout) -> list[str]:
+    """Return what of a testbed is still on the machine: processes, mounts, interfaces, control groups."""
+    root, bridge = str(layout.root), switch.bridge_name(layout)
+    found = [str(path) for path in Path("/sys/class/net").glob(f"{bridge}*")]
+    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{bridge}")]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            command = (process / "cmdline").read_text()
+            if f"{root}/hosts" in command or f"{root}/hosts" in (process / "mountinfo").read_text():
+                found.append(command)
+    return found
 
 
 def _switch(layout: Layout) -> switch.Switch:
