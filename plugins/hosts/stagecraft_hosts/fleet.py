@@ -112,12 +112,18 @@ class Fleet:
         Raises:
             ProviderError: No host answers.
         """
-        outcomes = self.each(self.hosts, work)
+        now = ctx.monotonic()
+        # a host that is down costs its deadline once, not with every question
+        asked = tuple(h for h in self.hosts if self._away.get(h, now) <= now)
+        outcomes = self.each(asked, work)
+        if all(isinstance(outcome, StagecraftError) for outcome in outcomes.values()):
+            outcomes |= self.each([h for h in self.hosts if h not in asked], work)
         found = {host: answer for host, answer in outcomes.items() if not isinstance(answer, StagecraftError)}
         failed = {host: error for host, error in outcomes.items() if isinstance(error, StagecraftError)}
         if not found:
             raise unreachable(f"no host of {ctx.environment} tells {what}", failed)
         for host, error in failed.items():
+            self.aside(ctx, host)
             self.say(ctx, f"{host.name} does not tell its part of the history: {error.message}", host)
         if len(found) < self.certain:
             here, total = len(found), len(self.hosts)
