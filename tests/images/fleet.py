@@ -116,3 +116,15 @@ class Fleet:
 def content(megabytes: float) -> bytes:
     """Return bytes that nothing can compress and that no other image has."""
     return os.urandom(int(megabytes * 1e6))
+
+
+def sees(fleet: Fleet, host: Host, identity: str, path: str) -> bytes:
+    """Return what a file of an image holds, as a container of the host's engine has it."""
+    engine = fleet.engine(host)
+    container = engine.containers.create(identity, ["true"])
+    try:
+        pieces, _ = container.get_archive(path)
+        whole = b"".join(pieces)
+    finally:
+        container.remove(v=True)
+    return whole[512:]

@@ -12,7 +12,7 @@ from stagecraft_hookspecs.values import Host, Image
 from stagecraft.images.chains import Make, make_of
 from tests.testbed.fixtures import MakeHost, TestHost
 
-from .fleet import Fleet, content
+from .fleet import Fleet, content, sees
 
 pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("hosts")]
 KINDS = ["graph", "store"]
@@ -22,18 +22,6 @@ KINDS = ["graph", "store"]
 def host(request: pytest.FixtureRequest, fleet: Fleet, hosts: tuple[TestHost, ...], store: str) -> Host:
     """A host with either kind of engine; it has none of the test's images."""
     return fleet.add("web-1", hosts[0].docker_host if request.param == "graph" else store)
-
-
-def sees(fleet: Fleet, host: Host, identity: str, path: str) -> bytes:
-    """Return what a file of an image holds, as a container of the host's engine has it."""
-    engine = fleet.engine(host)
-    container = engine.containers.create(identity, ["true"])
-    try:
-        pieces, _ = container.get_archive(path)
-        whole = b"".join(pieces)
-    finally:
-        container.remove(v=True)
-    return whole[512:]
 
 
 def test_an_image_is_sent_once_and_is_then_there(fleet: Fleet, host: Host) -> None:

@@ -13,10 +13,11 @@ from stagecraft_hookspecs.values import Host, Image
 
 from stagecraft.images import pin_image, push_image
 from stagecraft.images.deliveries import Login
+from tests.testbed import registry as real
 from tests.testbed.fixtures import TestHost
 
 from .conftest import Registry
-from .fleet import Fleet, content
+from .fleet import Fleet, content, sees
 
 pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("hosts")]
 CANARY = "cAnArY-7f3e9b"
@@ -200,3 +201,52 @@ def test_what_was_never_pushed_is_asked_for_nowhere(fleet: Fleet, host: Host, re
 
     assert fleet.run().image(image, host) == image.digest
     assert registry.asked == 0
+
+
+@pytest.mark.needs("registry")
+@pytest.mark.parametrize("kind", ["graph", "store"])
+def test_a_real_registry_with_passwords(
+    fleet: Fleet,
+    hosts: tuple[TestHost, ...],
+    store: str,
+    registries: tuple[real.Registry, real.Registry],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    _, closed = registries
+    host = fleet.add("web-1", store if kind == "store" else hosts[0].docker_host)
+    login = Login(closed.address, closed.user, "TOKEN")
+    run = fleet.run(secrets={"TOKEN": closed.password}, login=login)
+    logged_in(monkeypatch, tmp_path, password="")
+    base = content(3)
+    first = push_image(run, fleet.build(base, content(0.2), tag=f"{closed.address}/{fleet.name}"))
+
+    assert run.image(first, host)
+
+    change = push_image(run, fleet.build(base, content(0.2), tag=f"{closed.address}/{fleet.name}"))
+    closed.expire()
+    with pytest.raises(ProviderError) as caught:
+        run.image(change, host)
+    assert caught.value.hint == f"log in to the registry: docker login {closed.address}"
+    assert run.image(first, host)
+    closed.renew()
+    assert run.image(change, host)
+
+
+@pytest.mark.needs("registry")
+@pytest.mark.parametrize("kind", ["graph", "store"])
+def test_a_change_of_an_image_that_was_pulled_is_sent_and_outlives_that(
+    fleet: Fleet, hosts: tuple[TestHost, ...], store: str, registries: tuple[real.Registry, real.Registry], kind: str
+) -> None:
+    """A store keeps layers as they came, compressed; those saved here are not."""
+    host = fleet.add("web-1", store if kind == "store" else hosts[0].docker_host)
+    base, change = content(3), content(0.2)
+    first = push_image(fleet.run(), fleet.build(base, content(0.2), tag=f"{registries[0].address}/{fleet.name}"))
+    fleet.run().image(first, host)
+
+    identity = fleet.run().image(fleet.build(base, change), host)
+    fleet.engine(host).images.remove(f"{first.name}@{first.digest}", force=True)
+
+    assert sees(fleet, host, identity, "/f0").startswith(base)
+    assert sees(fleet, host, identity, "/f1").startswith(change)
