@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import node, roots
+from . import finishing, roots
 from .layout import Layout
 from .roots import BASE
 
@@ -49,84 +47,6 @@ class Recipe:
         return f"{self.name}-{digest.hexdigest()[:8]}"
 
 
-def _python(layout: Layout, root: Path) -> None:
-    # links in /usr/local/bin must be absolute: relative ones would loop through the merged /usr
-    for name, target in (("python", "python3"), ("python3", "python3"), ("pip", "pip3"), ("pip3", "pip3")):
-        _link(root / "usr/local/bin" / name, f"/usr/bin/{target}")
-    for marker in root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
-        marker.unlink()  # in the usual image pip installs without a virtual environment
-
-
-def _node(layout: Layout, root: Path) -> None:
-    shutil.copytree(node.unpacked(layout), root / "usr/local", symlinks=True, dirs_exist_ok=True)
-    roots.add_account(root, "node", 1000, "/home/node")
-    (root / "home/node").mkdir()
-
-
-def _postgres(layout: Layout, root: Path) -> None:
-    roots.add_account(root, "postgres", 999, "/var/lib/postgresql")
-    for library in root.glob("usr/lib/postgresql/*/lib/llvmjit.so"):
-        library.unlink()  # its 100 MB of compiler are left out; without this file the server knows it has none
-    (root / "docker-entrypoint-initdb.d").mkdir()
-    _link(root / "usr/local/pgsql", f"/{next(root.glob('usr/lib/postgresql/*')).relative_to(root)}")
-    _entrypoint(root, "entrypoints/postgres.sh")
-
-
-def _mariadb(layout: Layout, root: Path) -> None:
-    roots.add_account(root, "mysql", 999, "/var/lib/mysql")
-    (root / "docker-entrypoint-initdb.d").mkdir()
-    _entrypoint(root, "entrypoints/mariadb.sh")
-
-
-def _redis(layout: Layout, root: Path) -> None:
-    (root / "data").mkdir()
-
-
-def _nginx(layout: Layout, root: Path) -> None:
-    # base-passwd has www-data; logs go where `docker logs` sees them
-    (root / "var/log/nginx").mkdir(parents=True, exist_ok=True)
-    _link(root / "var/log/nginx/access.log", "/dev/stdout")
-    _link(root / "var/log/nginx/error.log", "/dev/stderr")
-    (root / "etc/nginx/conf.d").mkdir(parents=True, exist_ok=True)
-    (root / "etc/nginx/conf.d/default.conf").write_text(
-        "server { listen 80 default_server; root /usr/share/nginx/html; index index.html; }\n"
-    )
-
-
-def _caddy(layout: Layout, root: Path) -> None:
-    for folder in ("config", "data", "srv"):
-        (root / folder).mkdir(exist_ok=True)
-
-
-def _haproxy(layout: Layout, root: Path) -> None:
-    roots.add_account(root, "haproxy", 99, "/var/lib/haproxy")
-    (root / "usr/local/etc/haproxy").mkdir(parents=True)
-    (root / "var/lib/haproxy").mkdir(exist_ok=True)
-    shutil.chown(root / "var/lib/haproxy", 99, 99)
-
-
-def _app(layout: Layout, root: Path) -> None:
-    shutil.copy(HERE / "app/app.py", root / "srv/app.py")
-
-
-def _busybox(layout: Layout, root: Path) -> None:
-    listing = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True)
-    for applet in listing.stdout.split():
-        if not (root / "bin" / applet).exists():
-            _link(root / "bin" / applet, "busybox")
-
-
-def _entrypoint(root: Path, file: str) -> None:
-    target = root / "usr/local/bin/docker-entrypoint.sh"
-    shutil.copy(HERE / file, target)
-    target.chmod(0o755)
-
-
-def _link(link: Path, target: str) -> None:
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
-
-
 RECIPES = (
     Recipe(
         "busybox",
@@ -134,7 +54,7 @@ RECIPES = (
         "bookworm",
         ("busybox-static",),
         (f"ENV {PATH}", 'CMD ["sh"]'),
-        finish=_busybox,
+        finish=finishing.busybox,
     ),
     Recipe("debian", ("debian:bookworm-slim",), "bookworm", BASE, (f"ENV {PATH}", 'CMD ["bash"]')),
     Recipe(
@@ -143,7 +63,7 @@ RECIPES = (
         "bookworm",
         (*BASE, "ca-certificates", "netbase", "python3", "python3-pip", "python3-venv", "tzdata"),
         (f"ENV {PATH}", "ENV LANG=C.UTF-8", 'CMD ["python3"]'),
-        finish=_python,
+        finish=finishing.python,
     ),
     Recipe(
         "node",
@@ -152,7 +72,7 @@ RECIPES = (
         (*BASE, "ca-certificates", "libstdc++6"),
         # node trusts its own list only; npm in a build must also trust what this machine trusts
         (f"ENV {PATH}", "ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt", 'CMD ["node"]'),
-        finish=_node,
+        finish=finishing.node,
         files=("node.py", "node-requirements.txt"),
     ),
     Recipe(
@@ -171,7 +91,7 @@ RECIPES = (
             'CMD ["postgres"]',
         ),
         without=("libllvm19", "libz3-4", "postgresql-common", "ssl-cert"),
-        finish=_postgres,
+        finish=finishing.postgres,
         files=("entrypoints/postgres.sh",),
         runs_here=True,
     ),
@@ -187,7 +107,7 @@ RECIPES = (
             'ENTRYPOINT ["docker-entrypoint.sh"]',
             'CMD ["mariadbd"]',
         ),
-        finish=_mariadb,
+        finish=finishing.mariadb,
         files=("entrypoints/mariadb.sh",),
         runs_here=True,
     ),
@@ -203,7 +123,7 @@ RECIPES = (
             "EXPOSE 6379",
             'CMD ["redis-server", "--protected-mode", "no"]',
         ),
-        finish=_redis,
+        finish=finishing.redis,
     ),
     Recipe(
         "nginx",
@@ -215,7 +135,7 @@ RECIPES = (
             "wget",  # as the usual image has it; health checks use it
         ),
         (f"ENV {PATH}", "EXPOSE 80", "STOPSIGNAL SIGQUIT", 'CMD ["nginx", "-g", "daemon off;"]'),
-        finish=_nginx,
+        finish=finishing.nginx,
     ),
     Recipe(
         "caddy",
@@ -229,7 +149,7 @@ RECIPES = (
             "EXPOSE 80 443 2019",
             'CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]',
         ),
-        finish=_caddy,
+        finish=finishing.caddy,
     ),
     Recipe(
         "haproxy",
@@ -243,7 +163,7 @@ RECIPES = (
             "STOPSIGNAL SIGUSR1",  # finish what is under way, then end
             'CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]',
         ),
-        finish=_haproxy,
+        finish=finishing.haproxy,
     ),
     *(
         Recipe(
@@ -252,7 +172,7 @@ RECIPES = (
             "bookworm",
             (*BASE, "python3"),
             (f"ENV {PATH}", f"ENV APP_VERSION={version}", "EXPOSE 8000", 'CMD ["python3", "/srv/app.py"]'),
-            finish=_app,
+            finish=finishing.app,
             files=("app/app.py",),
         )
         for version in (1, 2)
