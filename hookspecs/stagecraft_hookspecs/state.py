@@ -110,6 +110,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from stagecraft_hookspecs import hookspec
+from stagecraft_hookspecs.errors import Refused
 from stagecraft_hookspecs.provider import Provider
 
 if TYPE_CHECKING:
@@ -185,6 +186,17 @@ class State(Provider):
     @abstractmethod
     def holder(self, ctx: Context) -> Holder | None:
         """Return who holds the lock now, or None."""
+
+    def release(self, ctx: Context) -> Holder | None:
+        """Take the lock from whoever holds it and return who that was; None when nobody did.
+
+        The holder's lease is not alive any more: it changes nothing from its next step on. By default refused, for a provider
+        whose lock frees itself in every case.
+        """
+        raise Refused(
+            f"the lock of state provider {self.name!r} cannot be taken from its holder",
+            hint="end the process that `stagecraft lock status` names; the lock frees itself with it",
+        )
 
 
 @hookspec

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 from stagecraft_hookspecs.errors import NotFound, StagecraftError, UserError
 from stagecraft_hookspecs.runtime import Execution, Instance, View
-from stagecraft_hookspecs.values import LOCAL, Command, Result
+from stagecraft_hookspecs.values import Command, Result
 
 from stagecraft.run.operating import well
 from stagecraft.run.selection import choose
@@ -91,9 +91,10 @@ def command_at(project: Project, ctx: RunContext, place: Place, request: Executi
 
 def attach(ctx: RunContext, host: Host, command: Command, *, terminal: bool, stdin: bool) -> int:
     """Run a command on this process's own streams, on another host by the user's OpenSSH client; return its exit code."""
+    from stagecraft.context import is_remote
     from stagecraft.machine.attached import run_attached
 
-    if host.name == LOCAL.name:
+    if not is_remote(host):
         return run_attached(command.argv, cwd=ctx.root / command.cwd, env=command.env, stdin=stdin)
     from stagecraft.machine.openssh import remote_line, ssh_argv
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from stagecraft_hookspecs.errors import ProviderError, StagecraftError
 from stagecraft_hookspecs.runtime import Runtime, Target
-from stagecraft_hookspecs.values import LOCAL, Command
+from stagecraft_hookspecs.values import Command
 
+from stagecraft.context import is_remote
+from stagecraft.run import leases
 from stagecraft.run.checking import Check, guarded
 from stagecraft.run.fleet import each
 
@@ -72,7 +74,7 @@ class HostChecks:
 
     def __iter__(self) -> Iterator[Check]:
         """Yield the checks."""
-        if self.host.name != LOCAL.name:
+        if is_remote(self.host):
             facts: dict[str, str] = {}
             reached = self._check("reach", functools.partial(self._reach, facts))
             yield reached
@@ -80,6 +82,7 @@ class HostChecks:
                 return
             yield self._check("disk", lambda: _room(facts, self.host.name))
             yield self._clock()
+            yield guarded(f"{self.ctx.environment}: lock on {self.host.name}", self._lock)
         engine = self._check("engine", self._engine) if self.project.runtime_class.images else None
         if engine:
             yield engine
@@ -113,6 +116,10 @@ class HostChecks:
             return Check(what, "ok", f"within {TOLERATED:g} s of this one")
         found = f"{abs(off):.0f} s {'ahead' if off > 0 else 'behind'}"
         return Check(what, "warning", found, "set it with NTP, as root there: timedatectl set-ntp true")
+
+    def _lock(self) -> str:
+        holder = leases.held_on(self.ctx, self.host)
+        return f"held by {leases.describe(holder)}" if holder else "free"
 
     def _engine(self) -> str:
         try:

@@ -10,6 +10,7 @@ from stagecraft_hookspecs.errors import StagecraftError
 from stagecraft_hookspecs.runtime import Instance
 from stagecraft_hookspecs.values import Release
 
+from stagecraft.run import leases
 from stagecraft.run.fleet import Failure, each
 from stagecraft.run.selection import Selection, choose
 from stagecraft.run.serving import Serving
@@ -29,11 +30,13 @@ class Seen:
     Attributes:
         routes: Route id to the targets that get requests, as the proxy tells; None where there is none to ask.
         fault: Why the proxy could not be asked.
+        holder: Who holds the environment's lease there.
     """
 
     instances: tuple[Instance, ...]
     routes: Mapping[str, tuple[str, ...]] | None = None
     fault: StagecraftError | None = None
+    holder: Holder | None = None
 
 
 @attrs.frozen
@@ -98,7 +101,7 @@ def observe(
     gathered = each(ctx, chosen.hosts, lambda host: see(project, ctx, host, routes=host.name in routed))
     seen = gathered.unless_all_failed().found
     with project.blamed():
-        holder = project.state.holder(ctx)
+        holder = project.state.holder(ctx) or next((one.holder for one in seen.values() if one.holder), None)
     everything = tuple(i for one in seen.values() for i in one.instances)
     partly = (Failure(name, one.fault) for name, one in seen.items() if one.fault)
     return Status(
@@ -119,13 +122,14 @@ def see(project: Project, ctx: RunContext, host: Host, *, routes: bool) -> Seen:
     """Look at one host; that its proxy does not answer hides nothing of what runs there."""
     with project.blamed():
         instances = project.runtime.observe(ctx, host)
+    holder = leases.held_on(ctx, host)
     if not routes:
-        return Seen(instances)
+        return Seen(instances, holder=holder)
     try:
         with project.blamed():
-            return Seen(instances, project.provider("proxy").serving(ctx, host))
+            return Seen(instances, project.provider("proxy").serving(ctx, host), holder=holder)
     except StagecraftError as error:
-        return Seen(instances, None, error)
+        return Seen(instances, None, error, holder)
 
 
 def _expected(serving: Serving, chosen: Selection) -> dict[tuple[str, str], int]:

@@ -100,7 +100,7 @@ def test_a_dot_is_as_good_as_a_space(shop: Project, command: CommandLine) -> Non
 
 def test_a_group_alone_does_what_is_commonest(shop: Project) -> None:
     for group, meant in (("releases", "releases list"), ("config", "config show"), ("lock", "lock status")):
-        assert shop(group, "-e", "prod") == shop(*meant.split(), "-e", "prod")
+        assert shop(group, "-e", "local") == shop(*meant.split(), "-e", "local")
 
 
 def test_global_flags_may_stand_before_the_command_or_behind_it(shop: Project) -> None:

@@ -10,10 +10,12 @@ import attrs
 import pytest
 from stagecraft_hookspecs.context import Machine
 from stagecraft_hookspecs.errors import ProviderError
+from stagecraft_hookspecs.state import Holder
 from stagecraft_hookspecs.values import LOCAL, Host
 
 from stagecraft.context import RunContext
 from stagecraft.machine.local import LocalMachine
+from stagecraft.run import leases
 from tests.cli.conftest import Printed, Project
 
 CONFIG = """\
@@ -114,6 +116,17 @@ def make(folder: Path, patch: pytest.MonkeyPatch) -> Fleet:
         (folder / "hosts" / host.name).mkdir(parents=True, exist_ok=True)
         return FolderMachine(host, folder, self.scope)
 
+    def held_on(ctx: RunContext, host: Host) -> Holder | None:
+        ctx.machine(host)
+        path = folder / "hosts" / host.name / "held"
+        return Holder(*path.read_text().split(",")) if path.exists() else None
+
+    def break_on(ctx: RunContext, host: Host) -> None:
+        (folder / "hosts" / host.name / "held").unlink()
+
+    patch.setattr(leases, "held_on", held_on)
+    patch.setattr(leases, "break_on", break_on)
+    patch.setattr(RunContext, "remote_homes", lambda self: {})
     patch.setattr(RunContext, "machine", machine)
     patch.setattr(RunContext, "home", lambda self, host=LOCAL: str(folder / "hosts" / host.name))
     return Fleet(Project(folder, patch))

@@ -23,7 +23,7 @@ def test_every_host_is_looked_at(fleet: Fleet) -> None:
     assert [what for what in found if " o" in what] == [
         f"{what} {host}"
         for host in ("app-1", "app-2", "db-1")
-        for what in ("reach of", "disk of", "clock of", "runtime on")
+        for what in ("reach of", "disk of", "clock of", "lock on", "runtime on")
     ]
     assert found["clock of db-1"] == ("ok", "within 5 s of this one")
     assert found["runtime on db-1"] == ("ok", "paper answers, 1 instances run")

@@ -110,7 +110,7 @@ def refusal(environment: str, holder: Holder | None) -> LockHeld:
     text = f"{environment} is locked by {holder.who} since {_clock(holder.since)} ({what})"
     if holder.pid == os.getpid():
         return LockHeld(f"{text}, which is this very run", hint="a run takes an environment's lock once")
-    if _is_ours(holder):
+    if is_ours(holder):
         return LockHeld(
             f"{text}, the run that started this command",
             hint="a hook of a run cannot start another run of the same environment: take the call out of the hook",
@@ -129,7 +129,7 @@ def _acquire(ctx: Context, path: Path, wait: float) -> int:
         tries += 1
         holder = read(path)
         settled = tries >= (TRIES_NAMED if _may_live(holder) else TRIES_UNNAMED)
-        if settled and (ctx.monotonic() >= deadline or _is_ours(holder)):
+        if settled and (ctx.monotonic() >= deadline or is_ours(holder)):
             raise refusal(ctx.environment, holder)
         ctx.sleep(POLL if settled else 0.01)
 
@@ -213,7 +213,7 @@ def _may_live(holder: Holder | None) -> bool:
     return True
 
 
-def _is_ours(holder: Holder | None) -> bool:
+def is_ours(holder: Holder | None) -> bool:
     """Tell whether this process or one that started it holds the lock: waiting for that would never end."""
     return holder is not None and holder.host == os.uname().nodename and holder.pid in _ancestors()
 

@@ -67,6 +67,13 @@ class Local(State):
 
         return lock.current(places(ctx), ctx.environment)
 
+    def release(self, ctx: Context) -> Holder | None:
+        """End the process that holds the lock: asked first, so that it undoes what it had begun, then killed."""
+        from stagecraft_local import takeover
+        from stagecraft_local.places import places
+
+        return takeover.taken(ctx, places(ctx))
+
 
 @hookimpl
 def stagecraft_state() -> type[State]:

@@ -14,19 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stagecraft_hookspecs.errors import Interrupted, LockHeld, ProviderError
+from stagecraft_hookspecs.errors import Interrupted, LockHeld, ProviderError, Refused
 from stagecraft_hookspecs.state import Holder
+from stagecraft_local import takeover
 from stagecraft_local.plugin import Local
 
 ALICE = Holder("alice@laptop", "deploy")
 BOB = Holder("bob@desk", "rollback")
 HOLD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from stagecraft_hookspecs.state import Holder
 from stagecraft_local.plugin import Local
 ctx = SimpleNamespace(root=Path(sys.argv[1]), environment=sys.argv[2], sleep=time.sleep, monotonic=time.monotonic)
+if sys.argv[3:] == ["deaf"]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with Local().lock(ctx, Holder("carol@ci", "deploy")):
     print("held", flush=True)
     sys.stdin.read()
@@ -40,8 +43,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a process that holds an environment's lock until its standard input ends."""
     begun: list[subprocess.Popen[str]] = []
 
-    def begin(environment: str = "prod") -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", HOLD, str(tmp_path), environment]
+    def begin(environment: str = "prod", *how: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", HOLD, str(tmp_path), environment, *how]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         begun.append(process)
         assert process.stdout is not None
@@ -235,3 +238,33 @@ def test_a_filesystem_without_locks_is_named(state: Local, ctx: Any, monkeypatch
     with pytest.raises(ProviderError, match=text) as e, state.lock(ctx, ALICE):
         pass
     assert "local disk" in e.value.hint
+
+
+def test_a_lock_is_taken_from_its_holder_by_ending_it(state: Local, ctx: Any, start: Start) -> None:
+    assert state.release(ctx) is None
+    process = start()
+    taken = state.release(ctx)
+    assert taken is not None
+    assert (taken.who, taken.pid) == ("carol@ci", process.pid)
+    assert process.wait(10) == -signal.SIGTERM
+    with state.lock(ctx, BOB) as lease:
+        assert lease.alive()
+
+
+def test_a_holder_that_does_not_listen_is_killed(
+    state: Local, ctx: Any, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeover, "ASKED", 0.2)
+    process = start("prod", "deaf")
+    assert state.release(ctx) is not None
+    assert process.wait(10) == -signal.SIGKILL
+    assert state.holder(ctx) is None
+
+
+def test_a_lock_is_not_taken_from_another_machine_nor_from_oneself(state: Local, ctx: Any) -> None:
+    with state.lock(ctx, Holder("dave@build", "deploy", pid=7, host="build.example.com")):
+        with pytest.raises(Refused, match=r"is not on this machine but on build\.example\.com") as caught:
+            state.release(ctx)
+        assert caught.value.hint.startswith("end process 7 there")
+    with state.lock(ctx, ALICE), pytest.raises(Refused, match="started this command"):
+        state.release(ctx)

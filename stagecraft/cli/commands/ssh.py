@@ -22,8 +22,8 @@ def run(flags: Mapping[str, Any], session: Session) -> int:
     import sys
 
     from stagecraft_hookspecs.errors import UserError
-    from stagecraft_hookspecs.values import LOCAL
 
+    from stagecraft.context import is_remote
     from stagecraft.machine.attached import run_attached
     from stagecraft.run.selection import choose
 
@@ -37,7 +37,7 @@ def run(flags: Mapping[str, Any], session: Session) -> int:
         return _captured(session, host)
     session.close()
     root = session.config.root
-    if host.name == LOCAL.name:
+    if not is_remote(host):
         return run_attached(session.rest or (os.environ.get("SHELL", "/bin/sh"),), cwd=root)
     from stagecraft.machine.openssh import ssh_argv
 
@@ -69,9 +69,7 @@ def _captured(session: Session, host: Host) -> int:
 
     with session.context() as ctx:
         result = ctx.machine(host).run(Command(session.rest), check=False)
-    session.emit(
-        {"host": host.name, "exit_code": result.exit_code, "stdout": result.stdout, "stderr": result.stderr}
-    )
+    session.emit({"host": host.name, "exit_code": result.exit_code, "stdout": result.stdout, "stderr": result.stderr})
     return result.exit_code if result.exit_code >= 0 else 128 - result.exit_code
 
 
