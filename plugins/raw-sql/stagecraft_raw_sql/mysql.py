@@ -12,7 +12,7 @@ from stagecraft_raw_sql import mysql_outcome as settled
 from stagecraft_raw_sql.connect import driver_missing
 from stagecraft_raw_sql.dialects import MYSQL
 from stagecraft_raw_sql.ledger import TABLE, definition
-from stagecraft_raw_sql.mysql_connect import arguments
+from stagecraft_raw_sql.mysql_connect import connect
 from stagecraft_raw_sql.mysql_errors import connecting, fault, refused
 
 if TYPE_CHECKING:
@@ -68,9 +68,8 @@ class MysqlSession:
     def _connect(self) -> Connection[Any]:
         import pymysql
 
-        options = arguments(self._target)
         try:
-            connection = pymysql.connect(**options)
+            connection = connect(self._target)
             _run(connection, f"SET SESSION wait_timeout = {_SILENCE}")
             return connection
         except (pymysql.MySQLError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What a MySQL or MariaDB URL means for the driver."""
+"""What a MySQL or MariaDB URL means for the driver, and how a session is opened with it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from stagecraft_hookspecs.errors import UserError
 
 if TYPE_CHECKING:
+    from pymysql.connections import Connection
+
     from stagecraft_raw_sql.connect import Target
 
 #: Parameter of the URL, with ``_`` for ``-``, to the driver's argument.
 _PARAMETERS = {
     "unix_socket": "unix_socket",
     "socket": "unix_socket",
+    "hostaddr": "hostaddr",
     "charset": "charset",
     "connect_timeout": "connect_timeout",
     "ssl_ca": "ssl_ca",
@@ -37,6 +40,28 @@ _MODES: dict[str, dict[str, Any]] = {
     "verify_identity": {"ssl_verify_cert": True, "ssl_verify_identity": True},
     "verify_full": {"ssl_verify_cert": True, "ssl_verify_identity": True},
 }
+
+
+def connect(target: Target) -> Connection[Any]:
+    """Open a connection. With ``hostaddr`` it goes to that address, while the server's name, which TLS compares, stays the URL's.
+
+    Raises UserError for a parameter that nobody knows, and what the driver and the network raise.
+    """
+    import pymysql
+
+    options = arguments(target)
+    address = options.pop("hostaddr", "")
+    if not address:
+        return pymysql.connect(**options)
+    import socket
+
+    connection: Connection[Any] = pymysql.connect(**options, defer_connect=True)
+    sock = socket.create_connection((address, options["port"]), timeout=options["connect_timeout"])
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.settimeout(None)
+    connection.connect(sock)
+    return connection
 
 
 def arguments(target: Target) -> dict[str, Any]:
