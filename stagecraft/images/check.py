@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import ProviderError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from stagecraft_hookspecs.values import Host
 
     from stagecraft.images.saved import Saved
+
+_CONFLICT = 409  # HTTP: the name is taken
 
 
 def usable(ctx: Context, name: str, image: Saved, host: Host) -> str:
@@ -35,19 +37,27 @@ def usable(ctx: Context, name: str, image: Saved, host: Host) -> str:
 
 def _creates(ctx: Context, name: str, identity: str, host: Host) -> bool:
     """Make a container that is never started, and remove it."""
-    from docker.errors import APIError
+    from docker.errors import APIError, NotFound
 
     called = f"stagecraft-check-{identity.partition(':')[2][:24]}"
 
+    def create(engine: Any) -> None:
+        engine.create_container(identity, command=["true"], name=called, labels={"stagecraft.check": "image"})
+
+    def remove(engine: Any) -> None:
+        with contextlib.suppress(NotFound):
+            engine.remove_container(called, v=True, force=True)
+
     def attempt() -> bool:
         engine = api(ctx, host)
-        with contextlib.suppress(APIError):  # one that a client left behind that was killed between the two
-            engine.remove_container(called, v=True, force=True)
         try:
-            engine.create_container(identity, command=["true"], name=called, labels={"stagecraft.check": "image"})
-        except APIError:
-            return False
-        engine.remove_container(called, v=True, force=True)
+            create(engine)
+        except APIError as error:
+            if error.status_code != _CONFLICT:
+                return False
+            remove(engine)  # a client was killed between the two
+            create(engine)
+        remove(engine)
         return True
 
     return call(f"check {name}", name, attempt, host)

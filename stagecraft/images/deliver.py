@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import ProviderError, ToolMissing
@@ -10,10 +9,10 @@ from stagecraft_hookspecs.values import LOCAL, Host, Image
 
 from stagecraft.images import names
 from stagecraft.images.credentials import is_refusal
-from stagecraft.images.engine import api, at, call, inspect
+from stagecraft.images.engine import at, inspect
 from stagecraft.images.find import find, from_registry, source
 from stagecraft.images.pull import pull
-from stagecraft.images.send import refuse_platform, send
+from stagecraft.images.send import engine_of, refuse_platform, send
 
 if TYPE_CHECKING:
     from stagecraft.context import RunContext
@@ -27,15 +26,15 @@ def deliver_image(ctx: RunContext, image: Image, host: Host = LOCAL) -> str:
     found = find(ctx, image, host)
     if found is not None:
         return str(found["Id"])
-    with ctx.deliveries.turn(ctx, host.name, image.digest or image.name):
-        found = find(ctx, image, host)
+    with ctx.deliveries.turn(ctx, host.name, image.digest or image.name) as waited:
+        found = find(ctx, image, host) if waited else None
         return str(found["Id"]) if found is not None else _bring(ctx, image, host)
 
 
 def _bring(ctx: RunContext, image: Image, host: Host) -> str:
     here = None if host.name == LOCAL.name else _here(ctx, image)
-    if here is not None and (found := inspect(ctx, str(here["Id"]), host)) is not None:
-        return str(found["Id"])  # it was sent before, and is known here by its registry's digest
+    if here is not None and here["Id"] != image.digest and inspect(ctx, str(here["Id"]), host) is not None:
+        return str(here["Id"])  # it was sent before, and is known here by its registry's digest
     if from_registry(image, here, ctx.project):
         try:
             return _pull(ctx, image, host)
@@ -56,8 +55,7 @@ def _pull(ctx: RunContext, image: Image, host: Host) -> str:
     found = find(ctx, image, host)
     if found is None:
         raise ProviderError(f"the engine{at(host)} pulled {source(image)} and does not have it", hint="deploy again")
-    engine: Mapping[str, Any] = call(f"look at {image.name}", image.name, lambda: api(ctx, host).version(), host)
-    refuse_platform(image.name, found, engine, host)
+    refuse_platform(image.name, found, engine_of(ctx, ctx.deliveries, host), host)
     return str(found["Id"])
 
 

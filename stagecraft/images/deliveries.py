@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -61,17 +61,20 @@ class Deliveries:
         self._remove: Callable[[], object] = lambda: None
         self.makes: dict[tuple[str, str], Make] = {}
         """What images are made of by host and image id, as far as it was asked for: it never changes."""
+        self.engines: dict[str, Mapping[str, Any]] = {}
+        """What hosts' engines say of themselves, as far as they were asked."""
         self._wires: dict[str, Wire] = {}
 
     @contextmanager
-    def turn(self, ctx: Context, *key: str) -> Iterator[None]:
-        """Wait for one's turn at a piece of work that several operations may ask for at once."""
+    def turn(self, ctx: Context, *key: str) -> Iterator[bool]:
+        """Wait for one's turn at a piece of work that several operations may ask for at once; tell whether another had it."""
         with self._lock:
             turn = self._turns[key]
-        while not turn.acquire(timeout=_LOOK):
+        waited = not turn.acquire(blocking=False)
+        while waited and not turn.acquire(timeout=_LOOK):
             ctx.sleep(0)
         try:
-            yield
+            yield waited
         finally:
             turn.release()
 

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 
 def find(ctx: Context, image: Image, host: Host = LOCAL) -> dict[str, Any] | None:
-    """Return an image as the engine describes it: under its id there, under the digest that its registry knows, or by name.
-
-    Which of the digests comes first does not matter but for speed: an image known by an id mostly has it.
-    """
+    """Return an image as the engine describes it: under the digest that its registry knows, under its id there, or by name."""
     if not image.digest:
         return inspect(ctx, image.name, host)
+    if is_own(image, ctx.project):
+        return inspect(ctx, image.digest, host)
     return inspect(ctx, source(image), host) or inspect(ctx, image.digest, host)
+
+
+def is_own(image: Image, project: str) -> bool:
+    """Tell by its name whether an image was built for this project without a registry to push it to; pure."""
+    return not names.registry(image.name) and image.name.startswith(f"{project}/")
 
 
 def source(image: Image) -> str:
@@ -39,10 +43,8 @@ def from_registry(image: Image, here: Mapping[str, Any] | None, project: str) ->
     Args:
         here: The image as this machine's engine describes it, None when it does not have it.
     """
-    if not image.name:
+    if not image.name or is_own(image, project):
         return False
     if here is None or not image.digest:
         return True
-    if not names.registry(image.name) and image.name.startswith(f"{project}/"):
-        return False
     return names.is_known_as(here.get("RepoDigests") or (), image.name, image.digest)

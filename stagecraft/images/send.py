@@ -38,7 +38,7 @@ def send(ctx: Context, shared: Deliveries, name: str, here: Mapping[str, Any], h
         ProviderError: The host has another architecture or no room, or the connection was cut.
         TimedOut: The host's engine took nothing for 300 s.
     """
-    refuse_platform(name, here, call(f"send {name}", name, lambda: api(ctx, host).version(), host), host)
+    refuse_platform(name, here, engine_of(ctx, shared, host), host)
     with shared.turn(ctx, "send", host.name):
         listed = chains.candidates(ctx, name, host)
         ids = [str(image["Id"]) for image in listed]
@@ -57,6 +57,13 @@ def send(ctx: Context, shared: Deliveries, name: str, here: Mapping[str, Any], h
 
 def _owner(listing: Mapping[str, Any]) -> str:
     return str((listing.get("Labels") or {}).get(LABEL) or "")
+
+
+def engine_of(ctx: Context, shared: Deliveries, host: Host) -> Mapping[str, Any]:
+    """Return what a host's engine says of itself; it is asked once in a run."""
+    if host.name not in shared.engines:
+        shared.engines[host.name] = call("ask for the version", "", lambda: api(ctx, host).version(), host)
+    return shared.engines[host.name]
 
 
 def refuse_platform(name: str, about: Mapping[str, Any], engine: Mapping[str, Any], host: Host) -> None:

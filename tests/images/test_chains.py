@@ -61,6 +61,7 @@ def test_engines_of_both_kinds_describe_the_same_image_the_same() -> None:
         (Image("r.example.com/shop/api", ID), {"RepoDigests": []}, False),
         (Image("r.example.com/shop/api", ID), {"RepoDigests": [f"r.example.com/shop/api@{MANIFEST}"]}, False),
         (Image("shop/api", ID), {"RepoDigests": [f"shop/api@{ID}"]}, False),
+        (Image("shop/api", ID), None, False),
         (Image("", ID), None, False),
     ],
 )

@@ -10,6 +10,8 @@ from stagecraft_hookspecs.errors import Interrupted, ProviderError
 from stagecraft_hookspecs.values import Host, Image
 
 from stagecraft.images.chains import Make, make_of
+from stagecraft.images.check import usable
+from stagecraft.images.saved import Saved, read_archive
 from tests.testbed.fixtures import MakeHost, TestHost
 
 from .fleet import Fleet, content, sees
@@ -66,6 +68,16 @@ def test_nothing_is_left_behind(fleet: Fleet, host: Host, tmp_path: Path) -> Non
     assert not [c for c in fleet.engine(host).containers.list(all=True) if c.name.startswith("stagecraft-check")]
     assert list((tmp_path / "cache" / "stagecraft" / "images").iterdir()) == []
     assert len(sees(fleet, host, identity, "/f0")) > 40e6
+
+
+def test_a_container_that_a_killed_run_left_is_removed(fleet: Fleet, host: Host) -> None:
+    image, engine = fleet.build(content(0.1)), fleet.engine(host)
+    identity = fleet.run().image(image, host)
+    left = engine.containers.create(identity, ["true"], name=f"stagecraft-check-{identity[7:31]}")
+
+    assert usable(fleet.run(), "api", _saved(fleet, image), host) == identity
+
+    assert left.id not in [container.id for container in engine.containers.list(all=True)]
 
 
 def test_what_the_engine_does_not_take_in_part_is_sent_in_full(fleet: Fleet, host: Host) -> None:
@@ -141,7 +153,7 @@ def test_an_image_that_nobody_has_is_an_error_with_the_next_step(fleet: Fleet, h
     fleet.here.images.remove(image.digest, force=True)
 
     with pytest.raises(ProviderError) as caught:
-        fleet.run().image(Image("", image.digest), host)
+        fleet.run().image(image, host)
 
     assert "is not on web-1, nor on this machine" in caught.value.message
     assert "deploy again" in caught.value.hint
@@ -200,6 +212,12 @@ def test_an_engine_of_the_other_kind_knows_an_image_by_another_id(
     assert identity != image.digest
     assert fleet.run().image(image, host) == identity
     assert fleet.tap(host).sent - before < 10_000
+
+
+def _saved(fleet: Fleet, image: Image) -> Saved:
+    folder = fleet.root / "blobs"
+    folder.mkdir()
+    return read_archive(fleet.here.api.get_image(image.digest), folder)
 
 
 def _rename_config(archive: bytes) -> bytes:
