@@ -11,7 +11,7 @@ from collections import defaultdict
 from .model import KINDS, Plan, Results, Target
 from .sockets import Sockets
 from .tally import Tally
-from .wire import Answer, Connection, Lost
+from .wire import Answer, Connection, Cut, Lost
 
 #: Kept connections beyond these are closed rather than kept idle.
 _IDLE = 16
@@ -84,6 +84,8 @@ class Client:
             tally.good(due, self.now(), version)
         except TimeoutError:
             tally.bad("timeout", self.now(), f"no whole answer in {self.plan.timeout:g} s")
+        except Cut:
+            tally.cut += 1
         except Lost as lost:
             tally.bad(lost.why, self.now(), str(lost))
 

@@ -95,10 +95,12 @@ class KindResult:
     """What came of one kind of request.
 
     Attributes:
-        sent: Requests begun. `answered` and the sum of `failed` make it up.
+        sent: Requests begun. `answered`, `cut` and the sum of `failed` make it up.
         failed: Class of failure to count: `connect`, `reset`, `eof` (closed before the whole answer), `timeout`,
             `status-503`, `wrong` (the answer is not what was sent), `saturated` (the client could not).
-        reconnects: WebSockets that ended while no echo was awaited, and were opened again. No failures.
+        reconnects: WebSockets that ended and were opened again. No failures.
+        cut: Echoes that were awaited when the server closed their WebSocket in order, with a close frame: no failures
+            either, for the client knows. One that ends without a close frame while an echo is awaited is an `eof`.
         p50, p95, p99, max: Seconds from when a request was due to its whole answer.
         gap: Longest time in seconds without a good answer, between the first and the last one due.
         versions: Value of the answers' `X-Version` header to count.
@@ -109,6 +111,7 @@ class KindResult:
     answered: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     reconnects: int = 0
+    cut: int = 0
     p50: float = 0.0
     p95: float = 0.0
     p99: float = 0.0
@@ -146,6 +149,11 @@ class Results:
         """Return how many WebSockets were opened again."""
         return sum(k.reconnects for k in self.kinds.values())
 
+    @property
+    def cut(self) -> int:
+        """Return how many echoes were cut off by an orderly close."""
+        return sum(k.cut for k in self.kinds.values())
+
     def to_json(self) -> str:
         """Return the results as JSON, indented."""
         return json.dumps({**asdict(self), "sent": self.sent, "lost": self.lost}, indent=2)
@@ -159,7 +167,10 @@ class Results:
 
     def __str__(self) -> str:
         head = f"{'kind':8}{'sent':>8}{'lost':>6}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}{'gap':>9}  failures"
-        lines = [f"{self.sent} sent in {self.seconds:.1f} s, {self.lost} lost, {self.reconnects} reconnects", head]
+        lines = [
+            f"{self.sent} sent in {self.seconds:.1f} s, {self.lost} lost, {self.reconnects} reconnects, {self.cut} cut",
+            head,
+        ]
         for name, k in self.kinds.items():
             times = "".join(f"{t * 1000:7.1f}ms" for t in (k.p50, k.p95, k.p99, k.max, k.gap))
             why = ", ".join(f"{c} {n}" for c, n in sorted(k.failed.items()))

@@ -37,6 +37,11 @@ class Load:
             raise RuntimeError("the load was not stopped yet")
         return self._results
 
+    @property
+    def running(self) -> bool:
+        """Tell whether requests are still sent: it was started, and its plan has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> Load:
         """Begin; return once the first request is about to be sent."""
         argv = [sys.executable, "-m", "tests.load", "--plan", "-"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from .model import Plan, Target
 from .tally import Tally
-from .wire import Connection, Lost
+from .wire import Connection, Cut, Lost
 
 _AGAIN = 0.05
 _OPENING = 10.0
@@ -95,7 +95,11 @@ class Sockets:
             self.tally.reconnects += 1
         socket.up.set()
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-            while (data := await connection.receive()) is not None:
+            while True:
+                data = await connection.receive()
+                if data is None:
+                    self._closed(socket)
+                    return
                 text, answered = socket.echoes.pop(0) if socket.echoes else (b"", None)
                 if answered is None or answered.done():
                     continue
@@ -103,3 +107,8 @@ class Sockets:
                     answered.set_result(socket.version)
                 else:
                     answered.set_exception(Lost("wrong", f"{data!r} came back for {text!r}"))
+
+    def _closed(self, socket: _Socket) -> None:
+        for _, answered in socket.echoes:
+            if not answered.done():
+                answered.set_exception(Cut())

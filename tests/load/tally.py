@@ -19,6 +19,7 @@ class Tally:
     sent: int = 0
     answered: int = 0
     reconnects: int = 0
+    cut: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Tally:
             answered=self.answered,
             failed=dict(sorted(self.failed.items())),
             reconnects=self.reconnects,
+            cut=self.cut,
             p50=_percentile(times, 50),
             p95=_percentile(times, 95),
             p99=_percentile(times, 99),

@@ -164,6 +164,30 @@ def test_a_websocket_that_ends_while_its_echo_is_awaited_is_a_loss() -> None:
     assert results.lost == 10, str(results)
 
 
+def test_an_echo_that_crosses_an_orderly_close_is_counted_apart() -> None:
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.recv(65536)
+            connection.sendall(upgrade)
+            connection.recv(65536)  # the message
+            connection.sendall(b"\x88\x02\x03\xe9")
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for _ in range(4):
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        results = run(listener.getsockname()[1], {"ws": 20}, count=10)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert (results.lost, results.cut) == (0, 10), str(results)
+    assert results.reconnects > 0
+
+
 def test_results_are_the_same_after_a_journey_as_json() -> None:
     tally = Tally()
     for i in range(100):

@@ -20,6 +20,10 @@ class Lost(Exception):
         self.why = why
 
 
+class Cut(Exception):
+    """The server closed the WebSocket in order before it echoed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer."""

@@ -20,8 +20,8 @@ from stagecraft_haproxy.servers import Worker, read_worker
 if TYPE_CHECKING:
     from stagecraft_haproxy.site import Site
 
-#: Frontends, backends and servers.
-STATE = "show stat -1 7 -1"
+#: What tells how the workers are: sessions of frontends, backends and servers, and what the servers were told.
+STATE = ("* show stat -1 7 -1", "* show servers state")
 
 
 @attrs.frozen
@@ -80,15 +80,20 @@ def execute(site: Site, argv: Sequence[str], environment: dict[str, str] | None 
 
 def look(site: Site) -> Live:
     """Return what the proxy says of itself: one exec, however many workers there are."""
-    answers = ask(site, "@1 show info", f"* {STATE}")
+    answers = ask(site, "@1 show info", *STATE)
     lines = answers[0].text.splitlines()
     structure = next((line.partition(": ")[2] for line in lines if line.startswith("description: ")), "")
     return Live(structure.strip(), told(site, answers))
 
 
 def told(site: Site, answers: Iterable[Answer]) -> tuple[Worker, ...]:
-    """Return the workers that answered to ``* STATE``, the current one first; raises ProviderError without one."""
-    states = (read_worker(a.label, a.text) for a in answers if a.label.startswith(("current:", "old:")))
+    """Return the workers that answered to ``STATE``, the current one first; raises ProviderError without one."""
+    texts: dict[str, list[str]] = {}
+    for answer in answers:
+        if answer.label.startswith(("current:", "old:")):
+            texts.setdefault(answer.label, []).append(answer.text)
+    # a worker that ended between the two questions is gone
+    states = (read_worker(label, *both) for label, both in texts.items() if len(both) == len(STATE))
     workers = tuple(sorted(states, key=lambda w: not w.current))
     if not workers or not workers[0].current:
         raise _mute(site, "it names no worker")

@@ -25,9 +25,9 @@ def section(route: Route, routes: Iterable[Route]) -> Iterator[str]:
         yield f"    http-request redirect location {_location(route, routes)} code 308"
         return
     if route.limits.body:
-        yield f"    http-request deny deny_status 413 if {{ req.body_size gt {route.limits.body} }}"
         # the length of a chunked body shows only as it passes
         yield f"    http-request return status 411 {_TEXT} 'say how long it is' if {{ req.hdr(transfer-encoding) -m found }}"
+        yield f"    http-request deny deny_status 413 if {{ req.body_size gt {route.limits.body} }}"
     path = matching.prefix(route.path)
     if route.strip and path:
         yield f"    http-request set-header X-Forwarded-Prefix {template(path)}"

@@ -11,6 +11,10 @@ from stagecraft_hookspecs.proxy import Endpoint, Route
 from stagecraft_haproxy import matching, names
 from stagecraft_haproxy.backends import WATCH
 
+#: What HAProxy says of a server's administrative state, as bits.
+_DRAINED, _MAINTAINED = 0x08 | 0x10, 0x01 | 0x02 | 0x04 | 0x20
+_STARTING, _RUNNING = 1, 2
+
 
 @attrs.frozen
 class Server:
@@ -18,18 +22,20 @@ class Server:
 
     Attributes:
         name: ``address:port``.
-        status: ``UP``, ``DOWN``, ``DRAIN``, ``MAINT``, ``NOLB`` or ``no check``, without what follows it.
+        open: Whether it may get new requests; one that is drained or in maintenance may not.
+        well: Whether its checks succeed, or it has none.
         sessions: Requests, streams and WebSockets in flight; idle connections are none.
     """
 
     name: str
-    status: str
-    sessions: int
+    open: bool
+    well: bool = True
+    sessions: int = 0
 
     @property
     def serves(self) -> bool:
         """Tell whether it gets new requests."""
-        return self.status in ("UP", "no check")
+        return self.open and self.well
 
 
 @attrs.frozen
@@ -49,28 +55,33 @@ class Worker:
         return f"@!{self.pid} {command}"
 
 
-def read_worker(label: str, text: str) -> Worker:
-    """Read the answer to ``show stat``; lines that are none are passed over."""
+def read_worker(label: str, stat: str, state: str) -> Worker:
+    """Read the answers to ``show stat`` and ``show servers state``; lines that are none are passed over."""
     kind, _, pid = label.partition(":")
     found: dict[str, list[Server]] = {}
     ports: set[int] = set()
-    lines = text.removeprefix("# ").splitlines()
-    for row in csv.DictReader(line for line in lines if line.count(",") > 20):
-        if row.get("svname") == "FRONTEND":
-            ports.update(int(p) for p in [str(row["pxname"]).rpartition(".")[2]] if p.isdigit())
-        elif row.get("svname") == "BACKEND":
-            found.setdefault(str(row["pxname"]), [])
-        elif row.get("type") == "2":
-            sessions = str(row.get("scur") or "0")
-            status = str(row.get("status") or "")
-            server = Server(str(row["svname"]), _status(status), int(sessions) if sessions.isdigit() else 0)
-            found.setdefault(str(row["pxname"]), []).append(server)
+    flags = dict(_states(state))
+    for row in csv.DictReader(line for line in stat.removeprefix("# ").splitlines() if line.count(",") > 20):
+        backend, name = str(row.get("pxname")), str(row.get("svname"))
+        if name == "FRONTEND":
+            ports.update(int(p) for p in [backend.rpartition(".")[2]] if p.isdigit())
+        elif name == "BACKEND":
+            found.setdefault(backend, [])
+        elif row.get("type") == "2" and (backend, name) in flags:
+            sessions = str(row.get("scur"))
+            server = Server(name, *flags[backend, name], int(sessions) if sessions.isdigit() else 0)
+            found.setdefault(backend, []).append(server)
     backends = {name: tuple(servers) for name, servers in sorted(found.items())}
     return Worker(pid, kind == "current", backends, frozenset(ports))
 
 
-def _status(text: str) -> str:
-    return text if text == "no check" else text.partition(" ")[0]
+def _states(text: str) -> Iterator[tuple[tuple[str, str], tuple[bool, bool]]]:
+    """Yield (backend, server) and whether it is open and well."""
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) > 6 and fields[0].isdigit() and fields[5].isdigit() and fields[6].isdigit():
+            is_open = not int(fields[6]) & (_DRAINED | _MAINTAINED)
+            yield (fields[1], fields[3]), (is_open, int(fields[5]) in (_STARTING, _RUNNING))
 
 
 def wanted(routes: Iterable[Route]) -> dict[str, tuple[str, ...]]:
@@ -100,7 +111,7 @@ def serving(worker: Worker) -> dict[str, tuple[str, ...]]:
 
 def endpoints(worker: Worker, route: str) -> tuple[Endpoint, ...]:
     """Return a route's targets as the proxy has them, failing ones included, those that are taken out excluded."""
-    inside = [s for s in worker.backends.get(names.backend(route), ()) if s.status not in ("DRAIN", "MAINT")]
+    inside = [s for s in worker.backends.get(names.backend(route), ()) if s.open]
     split = (s.name.rpartition(":") for s in inside)
     return tuple(sorted(Endpoint(host, int(port)) for host, _, port in split if port.isdigit()))
 
@@ -130,7 +141,7 @@ def leave(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
         for server in worker.backends[backend]:
             if server.name in servers:
                 continue
-            if server.status not in ("DRAIN", "MAINT"):
+            if server.open:
                 at = f"{backend}/{server.name}"
                 yield worker.said(f"set server {at} state drain" if worker.current else f"stagecraft leave {at}")
             elif not server.sessions:
@@ -161,7 +172,7 @@ def missing(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> tuple[str, .
 
 
 def _out(server: Server | None) -> bool:
-    return server is None or server.status in ("DRAIN", "MAINT")
+    return server is None or not server.open
 
 
 def _known(worker: Worker, want: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stagecraft_haproxy.site import Site
 
 _Wanted = Mapping[str, tuple[str, ...]]
+_CONTENT = ("done", "New server registered.", "Server deleted.")
 
 
 def ensure(site: Site, routes: tuple[Route, ...]) -> None:
@@ -126,7 +127,7 @@ def _move(site: Site, live: Live, want: _Wanted, everywhere: _Wanted) -> None:
     """Let the wanted servers in, then the others out, in every worker; put back what was there when one stays out."""
     workers = live.workers
     rows = live.current.backends.items()
-    former = {b: tuple(s.name for s in row if s.status not in ("DRAIN", "MAINT")) for b, row in rows}
+    former = {b: tuple(s.name for s in row if s.open) for b, row in rows}
     try:
         if enter := [command for w in workers for command in servers.enter(w, everywhere)]:
             workers = _say(site, enter)
@@ -142,8 +143,12 @@ def _move(site: Site, live: Live, want: _Wanted, everywhere: _Wanted) -> None:
 
 
 def _say(site: Site, commands: list[str]) -> tuple[Worker, ...]:
-    """Give commands and return how the workers are afterwards."""
-    return admin.told(site, admin.ask(site, *commands, f"* {admin.STATE}"))
+    """Give commands and return how the workers are afterwards; what HAProxy objects to is in the log."""
+    answers = admin.ask(site, *commands, *admin.STATE)
+    for command, answer in zip(commands, answers, strict=False):
+        if (text := answer.text.strip()) and text not in _CONTENT:
+            site.log(f"{site.name}: {command}: {text}", "debug")
+    return admin.told(site, answers)
 
 
 def _verify(site: Site, workers: tuple[Worker, ...], want: _Wanted) -> None:
@@ -160,7 +165,7 @@ def _forget(site: Site, workers: tuple[Worker, ...], idle: set[str]) -> None:
         for worker in workers
         for backend, row in worker.backends.items()
         for server in row
-        if server.name in idle and server.status in ("DRAIN", "MAINT")
+        if server.name in idle and not server.open
         for command in servers.forget(worker, backend, server.name)
     ]
     if commands:

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 import pytest
+from stagecraft_hookspecs.errors import ProviderError
 from stagecraft_hookspecs.proxy import Endpoint, Route
 from stagecraft_hookspecs.values import LOCAL
 
@@ -111,7 +112,11 @@ class Lab:
         self.proxy().ensure(self.ctx, LOCAL, routes)
 
     def switch(self, *routes: Route) -> None:
-        self.proxy().switch(self.ctx, LOCAL, routes)
+        try:
+            self.proxy().switch(self.ctx, LOCAL, routes)
+        except ProviderError as error:
+            error.add_note(f"{error.detail}\n{self.ctx.logged}")
+            raise
 
     def serving(self) -> dict[str, tuple[str, ...]]:
         return dict(self.proxy().serving(self.ctx, LOCAL))
