@@ -150,6 +150,13 @@ class RunContext:
         """Return the connections to other machines, which every context of the command shares."""
         return self._remote.fleet()
 
+    def remote_homes(self) -> dict[Host, str]:
+        """Return the environment's folder on each of its remote hosts, connecting to all of them at the same time."""
+        remote = [host for host in self._hosts if is_remote(host)]
+        if remote:
+            self.fleet.connect_all(remote)
+        return {host: self.home(host) for host in remote}
+
     def close(self) -> None:
         """Close the connections to other machines; what still runs there is ended. The command's edge calls this."""
         self._remote.close()

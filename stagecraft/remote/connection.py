@@ -14,7 +14,7 @@ from stagecraft.remote.foreman import Foreman
 
 if TYPE_CHECKING:
     from fabric import Connection as Ssh
-    from paramiko import Channel
+    from paramiko import Channel, Transport
 
     from stagecraft.remote.route import Route
     from stagecraft.remote.ssh import Dialer
@@ -56,6 +56,10 @@ class Connection:
                 self._foreman = self._open()
             return self._foreman
 
+    def relax(self, foreman: Foreman) -> None:
+        """Have signs of life sent and expected as without a lease."""
+        foreman.expect(self.route.interval, self.route.interval * self.route.misses)
+
     def fenced(self) -> LockHeld:
         """Return the error of whoever acts after its lease ended."""
         return LockHeld(
@@ -74,6 +78,12 @@ class Connection:
                 channel.close()
             with self._lock:
                 link.used -= 1
+
+    def transport(self) -> Transport:
+        """Return the SSH transport, connected, for channels that are no sessions."""
+        self.foreman()
+        with self._lock:
+            return self._links[0].ssh.transport
 
     def close(self) -> None:
         """End the foreman and all that it runs, and close every connection."""
@@ -117,7 +127,8 @@ class Connection:
                 with self._lock:
                     self._links.append(link)
             try:
-                return link, self._channel(link.ssh)
+                with link.opening:
+                    return link, self._channel(link.ssh)
             except ChannelException:
                 with self._lock:
                     link.used -= 1
@@ -146,6 +157,8 @@ class _Link:
 
     def __init__(self, ssh: Ssh, limit: int, used: int = 0) -> None:
         self.ssh, self.limit, self.used = ssh, limit, used
+        # why one of several that are opened at once was refused is not to be told from why another was
+        self.opening = threading.Lock()
 
 
 def _closing(ssh: Ssh) -> Callable[[], None]:

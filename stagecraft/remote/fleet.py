@@ -19,8 +19,13 @@ from stagecraft.remote.route import Router
 from stagecraft.remote.ssh import Dialer
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from stagecraft_hookspecs.state import Lease
+
     from stagecraft.machine.scope import Scope
     from stagecraft.remote.engine import Engine
+    from stagecraft.remote.lease import FleetLease
 
 #: Hosts that are connected to at the same time.
 _PARALLEL = 32
@@ -76,6 +81,15 @@ class Fleet:
                 future.result()
         if failed:
             raise gathered(failed, len(hosts))
+
+    def lease(
+        self, homes: Mapping[Host, str], inner: Lease, wait: float, scope: Scope, *, ttl: float = 0.0, release: str = ""
+    ) -> AbstractContextManager[FleetLease]:
+        """Hold the environment's lock on hosts; see ``stagecraft.remote.lease``."""
+        from stagecraft.remote.lease import TTL, lease
+
+        known = {self.connection(host): home for host, home in homes.items()}
+        return lease(known, inner, wait, scope, ttl=ttl or TTL, release=release)
 
     def close(self) -> None:
         """End what runs on the hosts and close all connections."""

@@ -68,7 +68,7 @@ class Foreman:
         self._ready.wait(_GREETING)
         greeting = self._parser.greeting
         if greeting is None:
-            said = self._parser.noise.decode(errors="replace").strip()
+            said = self._parser.noise
             self.end()
             raise ProviderError(
                 "the host gives no shell to run commands in",
@@ -111,8 +111,10 @@ class Foreman:
         """End a command's process group, at first politely."""
         self._frames.put(f"k {reply.name} {'USR2' if kill else 'TERM'}\n".encode())
 
-    def ping(self) -> None:
-        """Send a sign of life."""
+    def expect(self, interval: float, limit: float) -> None:
+        """Send signs of life every ``interval`` seconds from now on, and have the host count as gone after ``limit``."""
+        self._heard = now()
+        self.interval, self.limit = interval, limit
         self._frames.put(b"")
 
     def end(self) -> None:
@@ -176,7 +178,8 @@ class Foreman:
             if reply is not None and reply.take(note):
                 with self._lock:
                     del self._replies[note.name]
-                    self._done.append(note.name)
+                    if note.kind == "R":
+                        self._done.append(note.name)
 
     def _gone(self) -> None:
         with self._lock:

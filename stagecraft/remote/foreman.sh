@@ -28,6 +28,9 @@ busy() {
   return 1
 }
 
+# Let those go who still wait for somebody to open the other end of a pipe.
+release() { true 6<>"${1}i" 7<>"${1}o" 8<>"${1}e"; } 2>/dev/null
+
 pause() { sleep 0.05 2>/dev/null || sleep 1; }
 
 # End everything that was started, then this shell and its helpers: they are one process group, commands have their own.
@@ -39,6 +42,7 @@ finish() {
   kill -USR2 0
   t=0; while busy && [ $t -lt 40 ]; do pause; t=$((t+1)); done
   [ -z "$h" ] || rm -rf "$h/holder" "$h/lock.d"
+  for t in "$d"/*.fi; do [ ! -p "$t" ] || release "${t%i}"; done
   cd /
   rm -rf "$d"
   kill -KILL 0
@@ -103,7 +107,7 @@ job() {
 
 hit() {
   s=$1
-  [ -z "$p" ] || kill -"$1" -- "-$p" 2>/dev/null || kill -"$1" "$p" 2>/dev/null
+  [ -z "$p" ] || kill -"$1" "-$p" 2>/dev/null || kill -"$1" "$p" 2>/dev/null
 }
 
 # Run the command whose text is $x as a child in a session of its own; report its exit code.
@@ -130,8 +134,7 @@ serve() {
     [ $c != 127 ] && kill -0 "$p" 2>/dev/null || break
   done
   true 2>/dev/null >"$d/$i.j"
-  # whoever still waits to open the other ends of the pipes may go
-  [ $k = r ] || true 6<>"$d/$i.fi" 7<>"$d/$i.fo" 8<>"$d/$i.fe"
+  [ $k = r ] || release "$d/$i.f"
   say R "$i" $c
 }
 
@@ -141,7 +144,12 @@ lock() {
   if ! { true 9<>"$2/lock"; } 2>/dev/null; then say L "$i" 2; return; fi
   if [ $f = 1 ]; then
     exec 9<>"$2/lock"
-    if ! flock -n 9; then exec 9>&-; held "$2"; return; fi
+    # a lock without a holder is about to have one, or somebody only looks whether it is free
+    t=0
+    until flock -n 9; do
+      if [ -e "$2/holder" ] || [ $t = 10 ]; then exec 9>&-; held "$2"; return; fi
+      t=$((t+1)); pause
+    done
   elif ! mkdir "$2/lock.d" 2>/dev/null; then
     t=; read -r t 2>/dev/null <"$2/lock.d/pid"
     if [ -n "$t" ] && kill -0 "$t" 2>/dev/null; then held "$2"; return; fi
@@ -182,7 +190,7 @@ while IFS=" " read -r k i x; do
   r | s) { printf 1 >"$d/$i.j"; } 2>/dev/null; serve </dev/null & eval "j$i=$!" ;;
   i) dd bs="$x" count=1 $full >>"$d/$i.i" 2>/dev/null || break ;;
   k) eval "t=\${j$i:-}"; [ -z "$t" ] || { true 2>/dev/null >"$d/$i.k"; kill -"$x" "$t" 2>/dev/null; } ;;
-  d) eval "wait \${j$i:-}"; unset "j$i" ;;
+  d) eval "t=\${j$i:-}"; [ -z "$t" ] || wait "$t"; unset "j$i" ;;
   l) eval "lock $x" ;;
   u) unlock; say L "$i" 0 ;;
   q) break ;;

@@ -60,7 +60,6 @@ class Parser:
 
     Attributes:
         greeting: The words of the greeting, once it has come.
-        noise: What came before it.
     """
 
     def __init__(self, nonce: str) -> None:
@@ -72,7 +71,7 @@ class Parser:
         self._header: list[str] = []
         self._need = 0
         self.greeting: list[str] | None = None
-        self.noise = bytearray()
+        self._noise = bytearray()
 
     def feed(self, data: bytes) -> None:
         """Take bytes of standard output."""
@@ -92,7 +91,12 @@ class Parser:
             if nonce == self._nonce:
                 self._pongs.append(name)
             elif self.greeting is None:
-                self.noise += line + b"\n"
+                self._noise += line + b"\n"
+
+    @property
+    def noise(self) -> str:
+        """Return what was printed instead of a greeting."""
+        return (self._noise + self._data + self._errors).decode(errors="replace").strip()
 
     def pongs(self) -> list[str]:
         """Return the signs of life that were answered."""
@@ -110,7 +114,7 @@ class Parser:
         if end < 0:
             # the mark may be cut in two
             keep = 0 if at >= 0 else max(0, len(self._data) - len(self._mark))
-            self.noise += self._data[:keep]
+            self._noise += self._data[:keep]
             del self._data[:keep]
             return
         line = self._data[at + len(self._mark) : end].decode(errors="surrogateescape")

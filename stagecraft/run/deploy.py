@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -123,12 +123,19 @@ class Runner:
             return self.ctx
         return self._execution(serving, rollback_plan(bundle, serving), bundle, history, lease).ctx
 
-    def locked(self, command: str) -> AbstractContextManager[Lease]:
-        """Hold the environment's lock."""
+    @contextmanager
+    def locked(self, command: str) -> Iterator[Lease]:
+        """Hold the environment's lock: the state provider's, and within it a lease on every remote host."""
         holder = Holder(
             self.who, command, self.now().isoformat(timespec="seconds"), self.pid, self.who.partition("@")[2]
         )
-        return self.project.state.lock(self.ctx, holder, self.wait)
+        with self.project.state.lock(self.ctx, holder, self.wait) as lease:
+            homes = self.ctx.remote_homes()
+            if not homes:
+                yield lease
+                return
+            with self.ctx.fleet.lease(homes, lease, self.wait, self.ctx.scope) as on_hosts:
+                yield on_hosts
 
     def _history(self) -> History:
         return History(self.project.state.releases(self.ctx))
