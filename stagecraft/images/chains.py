@@ -76,6 +76,17 @@ def shared_layers(
     return best
 
 
+def sizes(history: Iterable[Mapping[str, Any]], layers: Sequence[str], total: int) -> list[int]:
+    """Return about how large each layer is, the base first; pure.
+
+    Args:
+        history: What the engine tells of the image's making, the last step first; steps that made no layer have no size.
+        total: Bytes of all layers, shared out evenly where the history tells of other layers.
+    """
+    told = [int(step["Size"]) for step in history if step.get("Size")][::-1]
+    return told if len(told) == len(layers) else [total // len(layers) for _ in layers]
+
+
 def common_prefix(wanted: Sequence[str], there: Sequence[str]) -> int:
     """Return how many layers at the start are the same; pure."""
     count = 0

@@ -78,10 +78,13 @@ class Deliveries:
         finally:
             turn.release()
 
-    def saved(self, ctx: Context, image: str, save: Callable[[Path], Saved]) -> Saved:
-        """Return an image saved; whoever asks first saves it, and the others wait."""
+    def saved(self, ctx: Context, image: str, save: Callable[[Path], Saved], skip: int = 0) -> Saved:
+        """Return an image saved, without what is in its first ``skip`` layers; whoever asks first saves it, others wait.
+
+        It is saved again for a host that lacks more of it.
+        """
         with self.turn(ctx, "save", image):
-            if image not in self._saved:
+            if image not in self._saved or not self._saved[image].holds(skip):
                 self._saved[image] = save(self.folder())
             return self._saved[image]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -61,11 +61,18 @@ class Saved:
         """Return the bytes of all blobs."""
         return sum(blob.size for blob in (self.manifest, self.config, *self.layers))
 
+    def holds(self, skip: int) -> bool:
+        """Tell whether all layers but the first ``skip`` were saved."""
+        return all(layer.path.exists() for layer in self.layers[skip:])
 
-def read_archive(pieces: Iterable[bytes], folder: Path) -> Saved:
+
+def read_archive(pieces: Iterable[bytes], folder: Path, without: Collection[str] = ()) -> Saved:
     """Unpack the archive that an engine saves an image as, of any of its layouts, into blobs in ``folder``.
 
     Blobs that lie there already are not written again. Memory stays at a few pieces, whatever the image's size.
+
+    Args:
+        without: Digests of layers that nobody will read; they are not written.
 
     Raises:
         ValueError: The archive holds no image, or a blob is not what its name says.
@@ -78,7 +85,7 @@ def read_archive(pieces: Iterable[bytes], folder: Path) -> Saved:
             if member.isfile():
                 content = archive.extractfile(member)
                 assert content is not None
-                files[name] = _store(content, name, member.size, folder), member.size
+                files[name] = _store(content, name, member.size, folder, without), member.size
             elif member.issym() or member.islnk():  # older engines link layers that occur twice
                 base = PurePosixPath(name).parent if member.issym() else PurePosixPath()
                 links[name] = _normal(base / member.linkname)
@@ -117,23 +124,26 @@ def _image(files: dict[str, tuple[str, int]], folder: Path) -> Saved:
     listed = json.loads(blob("manifest.json", "").path.read_bytes())[0]
     config = blob(listed["Config"], f"{OCI}.config.v1+json")
     about = json.loads(config.path.read_bytes())
-    layers = []
-    for name in listed["Layers"]:
-        layer = blob(name, f"{OCI}.layer.v1.tar")
-        layers.append(attrs.evolve(layer, kind=layer.kind + _compression(layer.path)))
+    layers = [blob(name, f"{OCI}.layer.v1.tar") for name in listed["Layers"]]
     diff_ids = tuple(about["rootfs"]["diff_ids"])
     if len(diff_ids) != len(layers):
         raise ValueError("the archive lacks layers")
-    manifest = _own_manifest(files, config, layers, folder) or add_blob(
-        make_manifest(config, layers), f"{OCI}.manifest.v1+json", folder
-    )
+    manifest, kinds = _own_manifest(files, config, layers, folder)
+    kinds = kinds or [layer.kind + _compression(layer.path) for layer in layers]
+    layers = [attrs.evolve(layer, kind=kind) for layer, kind in zip(layers, kinds, strict=True)]
+    manifest = manifest or add_blob(make_manifest(config, layers), f"{OCI}.manifest.v1+json", folder)
     return Saved(manifest, config, tuple(layers), diff_ids, f"{about.get('os')}/{about.get('architecture')}")
 
 
-def _own_manifest(files: dict[str, tuple[str, int]], config: Blob, layers: list[Blob], folder: Path) -> Blob | None:
-    """Return the manifest that the engine knows the image by, so that it has the same id on an engine of its kind."""
+def _own_manifest(
+    files: dict[str, tuple[str, int]], config: Blob, layers: list[Blob], folder: Path
+) -> tuple[Blob | None, list[str]]:
+    """Return the manifest that the engine knows the image by, and the layers' types in it.
+
+    With it the image has the same id on an engine of the same kind.
+    """
     if "index.json" not in files:
-        return None
+        return None, []
     index = folder / files["index.json"][0].partition(":")[2]
     open_ones = list(json.loads(index.read_bytes()).get("manifests") or ())
     while open_ones:
@@ -147,13 +157,16 @@ def _own_manifest(files: dict[str, tuple[str, int]], config: Blob, layers: list[
         if (content.get("config") or {}).get("digest") == config.digest:
             digests = [layer["digest"] for layer in content["layers"]]
             if digests == [layer.digest for layer in layers]:
-                return Blob(files[name][0], files[name][1], path, str(found["mediaType"]))
-    return None
+                manifest = Blob(files[name][0], files[name][1], path, str(found["mediaType"]))
+                return manifest, [str(layer["mediaType"]) for layer in content["layers"]]
+    return None, []
 
 
-def _store(content: IO[bytes], name: str, size: int, folder: Path) -> str:
+def _store(content: IO[bytes], name: str, size: int, folder: Path, without: Collection[str]) -> str:
     """Write a file under the digest of its content and return that."""
     named = name.removeprefix("blobs/sha256/") if name.startswith("blobs/sha256/") else ""
+    if f"sha256:{named}" in without:
+        return f"sha256:{named}"
     if named and (folder / named).exists() and (folder / named).stat().st_size == size:
         return f"sha256:{named}"
     digest, draft = hashlib.sha256(), folder / "draft"

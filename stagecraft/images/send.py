@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +44,22 @@ def send(ctx: Context, shared: Deliveries, name: str, here: Mapping[str, Any], h
         ids = [str(image["Id"]) for image in listed]
         if found := chains.twin(ctx, shared, chains.make_of(here), ids, host):
             return found
-        image = shared.saved(ctx, str(here["Id"]), lambda folder: _save(ctx, name, str(here["Id"]), folder))
-        sizes = [(digest, layer.size) for digest, layer in zip(image.diff_ids, image.layers, strict=True)]
-        skip = chains.shared_layers(ctx, shared, sizes, ids, host)
-        transfer = Transfer(ctx, shared.wire(host), name, image, host)
+        layers = chains.make_of(here).layers
+        history = call(f"look at {name}", name, lambda: api(ctx).history(str(here["Id"])))
+        sizes = chains.sizes(history, layers, int(here.get("Size") or 0))
+        skip = chains.shared_layers(ctx, shared, list(zip(layers, sizes, strict=True)), ids, host)
+
+        def saved(skip: int) -> Saved:
+            without = layers[:skip]
+            return shared.saved(
+                ctx, str(here["Id"]), lambda folder: _save(ctx, name, str(here["Id"]), folder, without), skip
+            )
+
+        transfer = Transfer(ctx, shared.wire(host), name, saved, host)
         identity = transfer.run(skip)
         left = {i for i, listing in zip(ids, listed, strict=True) if transfer.owner == _owner(listing)}
         transfer.forget_portions(left)
-    ctx.log(f"sent {megabytes(transfer.sent)} of {megabytes(image.size)}: {name}", host=host.name)
+    ctx.log(f"sent {megabytes(transfer.sent)} of {megabytes(transfer.size)}: {name}", host=host.name)
     return identity
 
 
@@ -76,7 +84,7 @@ def refuse_platform(name: str, about: Mapping[str, Any], engine: Mapping[str, An
         )
 
 
-def _save(ctx: Context, name: str, identity: str, folder: Path) -> Saved:
+def _save(ctx: Context, name: str, identity: str, folder: Path, without: Sequence[str]) -> Saved:
     ctx.progress(f"saving {name}")
 
     def work(beat: Callable[[], None]) -> Saved:
@@ -86,7 +94,7 @@ def _save(ctx: Context, name: str, identity: str, folder: Path) -> Saved:
                 yield piece
 
         try:
-            return read_archive(pieces(), folder)
+            return read_archive(pieces(), folder, without)
         except ValueError as error:
             raise ProviderError(
                 f"cannot save {name}: {error}", hint=f"try it by hand: docker save {identity}"

@@ -30,22 +30,28 @@ _PIECE = 1 << 20
 class Transfer:
     """Bring one image to one host.
 
+    Args:
+        saved: Gives the image, of which the first so many layers will not be sent.
+
     Attributes:
+        size: Bytes of the whole image.
         sent: Bytes that went over the wire so far.
         owner: Whose portions these are.
     """
 
-    def __init__(self, ctx: Context, wire: Wire, name: str, image: Saved, host: Host) -> None:
-        self._ctx, self._wire, self._name, self._image, self._host = ctx, wire, name, image, host
+    def __init__(self, ctx: Context, wire: Wire, name: str, saved: Callable[[int], Saved], host: Host) -> None:
+        self._ctx, self._wire, self._name, self._saved, self._host = ctx, wire, name, saved, host
         self.owner = f"{ctx.project}/{ctx.environment}"
-        self.sent = 0
+        self.sent = self.size = 0
         self._portions: set[str] = set()
 
     def run(self, skip: int) -> str:
         """Send all layers but the first ``skip``, in doubt all of them; return the image's id on the host."""
         for left_out in (skip, 0) if skip else (0,):
-            problem = self._in_portions(left_out)
-            if not problem and (identity := usable(self._ctx, self._name, self._image, self._host)):
+            image = self._saved(left_out)
+            self.size = image.size
+            problem = self._in_portions(image, left_out)
+            if not problem and (identity := usable(self._ctx, self._name, image, self._host)):
                 return identity
             if "no space left" in problem.lower():
                 break
@@ -64,12 +70,12 @@ class Transfer:
             with contextlib.suppress(ProviderError):
                 call("remove a portion", self._name, remove, self._host)
 
-    def _in_portions(self, skip: int) -> str:
+    def _in_portions(self, image: Saved, skip: int) -> str:
         """Load the image; return the engine's problem with it."""
-        ends = portions.cuts([layer.size for layer in self._image.layers], skip)
+        ends = portions.cuts([layer.size for layer in image.layers], skip)
         for begin, end in zip((skip, *ends), ends, strict=False):
-            whole = end == len(self._image.layers)
-            part = self._image if whole else portions.portion(self._image, end, self.owner)
+            whole = end == len(image.layers)
+            part = image if whole else portions.portion(image, end, self.owner)
             problem = self._load(part, begin)
             if problem:
                 return problem

@@ -102,6 +102,17 @@ def test_layers_that_a_host_has_are_left_out_and_still_named(saved: Saved, skip:
     assert len(data) == archive_size(saved, skip)
 
 
+def test_layers_that_nobody_will_read_are_not_written(saved: Saved, tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+
+    again = read_archive(archive(saved), tmp_path / "again", without=saved.diff_ids[:2])
+
+    assert [layer.path.exists() for layer in again.layers] == [False, False, True]
+    assert [again.holds(skip) for skip in range(4)] == [False, False, True, True]
+    assert again.size == saved.size
+    assert b"".join(archive(again, 2)) == b"".join(archive(saved, 2))
+
+
 def test_a_damaged_blob_is_refused(saved: Saved, tmp_path: Path) -> None:
     files = entries(archive(saved))
     name = f"blobs/sha256/{sha(LAYERS[1])}"

@@ -8,7 +8,7 @@ import pytest
 from stagecraft_hookspecs.errors import ProviderError
 from stagecraft_hookspecs.values import Host, Image
 
-from stagecraft.images.chains import common_prefix, likeliest, make_of
+from stagecraft.images.chains import common_prefix, likeliest, make_of, sizes
 from stagecraft.images.credentials import is_refusal
 from stagecraft.images.find import from_registry, source
 from stagecraft.images.pull import megabytes
@@ -23,6 +23,14 @@ ID, MANIFEST = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 )
 def test_only_an_unbroken_run_from_the_base_counts(wanted: str, there: str, count: int) -> None:
     assert common_prefix(list(wanted), list(there)) == count
+
+
+def test_the_history_tells_how_large_layers_are_where_it_tells_of_them_all() -> None:
+    history = [{"Size": 5}, {"Size": 0}, {"Size": 190}, {"Size": 2}]
+
+    assert sizes(history, ["base", "big", "small"], 197) == [2, 190, 5]
+    assert sizes(history, ["base", "small"], 100) == [50, 50]
+    assert sizes([], [], 0) == []
 
 
 def test_images_of_the_same_name_come_first_then_the_newest() -> None:
