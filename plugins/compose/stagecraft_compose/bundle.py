@@ -68,6 +68,7 @@ def ship(
 
 
 def send(machine: Machine, folder: str, files: Mapping[str, File]) -> None:
-    """Write files below a folder."""
-    for path, file in sorted(files.items()):
-        machine.write(f"{folder}/{path}", file.data, mode=file.mode)
+    """Write files below a folder, those that differ; secrets too get the mode that they have here: the folder is closed
+    to others, and a container's user must be able to read its own.
+    """
+    machine.upload({path: File(file.data, file.mode) for path, file in sorted(files.items())}, folder)

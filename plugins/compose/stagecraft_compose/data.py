@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import ProviderError, Refused
-from stagecraft_hookspecs.values import LOCAL, Command, File
+from stagecraft_hookspecs.values import Command, File
 
-from stagecraft_compose import bundle
+from stagecraft_compose import bundle, naming
 
 if TYPE_CHECKING:
     from stagecraft_compose.site import Site
@@ -47,7 +47,7 @@ rm -rf .incoming
 
 def places(site: Site) -> dict[str, str]:
     """Return where bind mounts of the project lead on a host, by the variable that the rendered file names them with."""
-    if site.host.name == LOCAL.name:
+    if naming.is_local(site.host):
         return {"ROOT": str(site.ctx.root)}
     return {"DATA": f"{site.home}/data"}
 

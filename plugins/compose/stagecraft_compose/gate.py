@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from stagecraft_hookspecs.errors import Unhealthy
 
-from stagecraft_compose import services
+from stagecraft_compose import services, walk
 from stagecraft_compose.walk import Steps
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ MONITOR = 2.0
 #: Seconds on top of what the healthcheck itself allows, for slow engines.
 SLACK = 30.0
 _NANO = 1e-9
+#: Seconds to wait for the reason of a SIGKILL.
+PAUSE = 0.5
 
 
 @attrs.frozen
@@ -96,6 +98,12 @@ def verdict(raw: Mapping[str, Any], expected: Expectation, up_for: float) -> tup
     return (health == "healthy" if health else up_for >= expected.monitor), ""
 
 
+def _killed(raw: Mapping[str, Any]) -> bool:
+    """Tell whether a container was ended by SIGKILL and nothing says yet by whom."""
+    state = raw["State"]
+    return state.get("Status") == "exited" and state.get("ExitCode") == 137 and not state.get("OOMKilled")
+
+
 def _memory(raw: Mapping[str, Any]) -> str:
     """Say that the kernel ended it for want of memory, if so, with its limit."""
     if not raw["State"].get("OOMKilled"):
@@ -111,7 +119,7 @@ def wait(ctx: Context, engine: Engine, service: str, identity: str, expected: Ex
         Unhealthy: It will not become so, with the diagnosis.
     """
     begun = ctx.monotonic()
-    shown = -1
+    shown, told = -1, False
     while True:
         raw = engine.raw(identity)
         spent = ctx.monotonic() - begun
@@ -122,6 +130,11 @@ def wait(ctx: Context, engine: Engine, service: str, identity: str, expected: Ex
             return
         if not why and spent > (limit := deadline(raw, expected)):
             why = f"did not become healthy within {limit:g} s"
+        if _killed(raw) and not told:
+            # that it was for want of memory is told by an event of its own, which may come after the end
+            told = True
+            yield from walk.pause(ctx, PAUSE)
+            continue
         if why:
             from stagecraft_compose import diagnosis
 

@@ -8,7 +8,7 @@ from typing import Any
 from stagecraft_hookspecs.runtime import Deployment, Order, Service
 from stagecraft_hookspecs.values import Finding, Severity
 
-from stagecraft_compose import policies, services
+from stagecraft_compose import lints_hosts, policies, services
 
 _HINTS = {
     "start-first-host-port": "with a proxy the port moves to the proxy and the service is replaced without a gap",
@@ -24,6 +24,7 @@ def findings(deployment: Deployment) -> tuple[Finding, ...]:
     waited_for = services.awaited({s.name: s.definition for s in deployment.services})
     hosts = {s.name: frozenset(s.hosts) for s in deployment.services}
     found = [f for s in deployment.services for f in _of(s, waited_for, hosts)]
+    found += [f for s in deployment.services for f in lints_hosts.findings(s, deployment)]
     return tuple(sorted(found, key=lambda f: (f.services, f.code, f.message)))
 
 
@@ -31,6 +32,7 @@ def _of(service: Service, waited_for: Collection[str], hosts: Mapping[str, froze
     yield from _order(service, waited_for)
     yield from _health(service, waited_for)
     yield from _references(service)
+    yield from lints_hosts.pauses(service)
     yield from _neighbours(service, hosts)
 
 

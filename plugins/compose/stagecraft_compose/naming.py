@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from stagecraft_hookspecs.values import LOCAL, Host
+
 PREFIX = "io.stagecraft."
 #: Labels on every container; values of the last three come from the release's ``.env`` when the container is created.
 PROJECT = PREFIX + "project"
@@ -30,6 +32,11 @@ HOST_FILE = "host.json"
 #: What containers are created with: the services that lack some.
 CREATE_FILE = "create.json"
 SERVICES_FILE = "services.json"
+
+
+def is_local(host: Host) -> bool:
+    """Tell whether a host is this machine; one of that name with an address is another."""
+    return host.name == LOCAL.name and not host.address
 
 
 def compose_project(project: str, environment: str, override: str = "") -> str:

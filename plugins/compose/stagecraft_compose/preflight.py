@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import ProviderError, Refused, StagecraftError, ToolMissing, UserError
-from stagecraft_hookspecs.values import LOCAL, Command
+from stagecraft_hookspecs.values import Command
 
 from stagecraft_compose import facts, naming, ports, services
 from stagecraft_compose.facts import Facts
@@ -150,7 +150,7 @@ def _is_ours(site: Site, entry: Mapping[str, Any]) -> bool:
 def _process(site: Site, known: Facts, address: str, port: int) -> str:
     """Name the process that listens on a port of the host, or nothing."""
     inodes = tuple(inode for at, number, inode in known.listeners if number == port and ports.overlap(at, address))
-    if not inodes or (site.host.name == LOCAL.name and not str(site.engine.api.base_url).startswith("http+docker")):
+    if not inodes or (naming.is_local(site.host) and not str(site.engine.api.base_url).startswith("http+docker")):
         return ""  # the engine of this machine may be told to run elsewhere
     containers = {str(entry["Id"]): entry for entry in known.containers}
     found = facts.holders(site.machine, inodes)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stagecraft_hookspecs.runtime import Deployment, Draft, Execution, LogQuery, Renderer, Service, View
-from stagecraft_hookspecs.values import Command, File, reference
+from stagecraft_hookspecs.values import Command, File, Host, reference
 
 from stagecraft_compose import commands, data, dotenv, lints, naming, policies, services, shipped, sources
 from stagecraft_compose.config import Config
@@ -44,7 +44,7 @@ class ComposeRenderer(Renderer):
     def render(self, deployment: Deployment) -> Draft:
         """Draft files, policies and findings."""
         return Draft(
-            files={h.name: render_host(deployment, h.name, self.config.project_name) for h in deployment.hosts},
+            files={h.name: render_host(deployment, h, self.config.project_name) for h in deployment.hosts},
             policies=policies.policies(deployment),
             findings=lints.findings(deployment),
         )
@@ -61,10 +61,10 @@ class ComposeRenderer(Renderer):
         return naming.compose_project(view.project, view.environment, self.config.project_name)
 
 
-def render_host(deployment: Deployment, host: str, override: str = "") -> dict[str, File]:
+def render_host(deployment: Deployment, host: Host, override: str = "") -> dict[str, File]:
     """Return the files of one host by path, sorted."""
     project = naming.compose_project(deployment.project, deployment.environment, override)
-    here = deployment.on(host)
+    here = deployment.on(host.name)
     files: dict[str, File] = {}
     document: dict[str, Any] = {"name": project, "services": {}}
     for service in here:

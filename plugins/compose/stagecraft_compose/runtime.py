@@ -20,6 +20,7 @@ class Compose(Runtime):
     """Run services as containers of a Docker engine, created by Docker Compose."""
 
     name = "compose"
+    routable = True
     Config = Config
     Renderer = ComposeRenderer
 

@@ -58,6 +58,14 @@ def shared_with(definition: Mapping[str, Any]) -> set[str]:
     return found
 
 
+def mapping(definition: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """Return the mapping below nested keys; empty where one is missing."""
+    found: Any = definition
+    for key in keys:
+        found = (found or {}).get(key)
+    return found or {}
+
+
 def restart_policy(definition: Mapping[str, Any]) -> str:
     """Return ``no``, ``always``, ``unless-stopped`` or ``on-failure[:N]``; empty where the file says nothing."""
     value = definition.get("restart")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from stagecraft_hookspecs.errors import NotFound, StagecraftError
-from stagecraft_hookspecs.values import LOCAL, File
+from stagecraft_hookspecs.values import File, Host
 
 from stagecraft_compose import naming, services
 from stagecraft_compose.naming import escape
@@ -70,13 +70,13 @@ class Bind:
         return str(escape(self.mount.get("source") or ""))
 
 
-def binds(definition: Mapping[str, Any], deployment: Deployment, host: str) -> Iterator[Bind]:
+def binds(definition: Mapping[str, Any], deployment: Deployment, host: Host) -> Iterator[Bind]:
     """Return what becomes of a service's mounts on a host."""
     for mount in services.mounts(definition):
         path = relative(deployment, str(mount.get("source") or "")) if mount.get("type") == "bind" else None
         if path is None:
             yield Bind(mount)
-        elif host == LOCAL.name:
+        elif naming.is_local(host):
             yield _here(mount, path, deployment)
         else:
             yield _elsewhere(mount, path, deployment)

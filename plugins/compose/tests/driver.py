@@ -20,7 +20,7 @@ from typing import Any
 from stagecraft_compose.runtime import Compose
 from stagecraft_hookspecs.errors import CommandFailed, NotFound, ProviderError, TimedOut, ToolMissing
 from stagecraft_hookspecs.runtime import Deployment, Order, Service, Target, Update
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Command, File, Host, Image, Result, Secret
 
 
 class LocalMachine:
@@ -72,6 +72,11 @@ class LocalMachine:
         fresh.write_bytes(data)
         fresh.chmod(mode)
         fresh.rename(target)
+
+    def upload(self, files: Mapping[str, File], folder: str, *, exact: bool = False) -> tuple[str, ...]:
+        for path, file in files.items():
+            self.write(f"{folder}/{path}", file.data, mode=0o600 if file.secret else file.mode)
+        return tuple(sorted(files))
 
     def remove(self, path: str) -> None:
         import shutil
@@ -211,7 +216,7 @@ def die_at(number: int, *, during: bool) -> list[int]:
         setattr(owner, name, call)
 
     wrapped(requests.Session, "send", lambda _, request: request.method != "GET")
-    for name in ("run", "write", "remove"):
+    for name in ("run", "write", "upload", "remove"):
         wrapped(LocalMachine, name, lambda *_: True)
     return count
 
