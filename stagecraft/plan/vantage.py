@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from stagecraft.config.model import DatabaseConfig
     from stagecraft.project import Project
+
+_REFERENCE = re.compile(r"<secret:([^<>\s]+)>")
 
 
 def written_url(project: Project, variable: str) -> tuple[str, str]:
@@ -47,6 +50,7 @@ def vantage(project: Project, name: str, address: str = "") -> Host | None:
     if not connects(database) or all(h.name == LOCAL.name for h in config.hosts):
         return None
     setter, text = written_url(project, database.connection_env)
+    text = _filled(project, text)
     if text.startswith("sqlite:"):
         _refuse_file(project, name, setter)
         return None
@@ -87,6 +91,16 @@ def _refuse_file(project: Project, name: str, service: str) -> None:
             hint="use the migration engine `command`, which runs in the service's image on its host, or a database server",
             where=project.config.mark("databases", name),
         )
+
+
+def _filled(project: Project, text: str) -> str:
+    """Return a URL with what the environment's files know; only its kind and host are looked at, and shown nowhere."""
+
+    def value(found: re.Match[str]) -> str:
+        known = project.secrets.get(found[1])
+        return known.reveal() if known else found[0]
+
+    return _REFERENCE.sub(value, text)
 
 
 def _host_of(text: str) -> str:

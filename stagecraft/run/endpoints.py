@@ -63,10 +63,11 @@ def forwarded(ctx: Context, host: Host, parts: urllib.parse.SplitResult, there: 
     assert isinstance(machine, RemoteMachine)
     with machine.forward(*there) as (address, port):
         ctx.log(f"the database is reached from {host.name}, at {there[0]}:{there[1]}", level="debug", host=host.name)
-        yield _led(parts, address, port)
+        yield led(parts, address, port)
 
 
-def _led(parts: urllib.parse.SplitResult, address: str, port: int) -> str:
+def led(parts: urllib.parse.SplitResult, address: str, port: int) -> str:
+    """Return a URL whose connections go to another address; the server's name stays where TLS may compare it."""
     query = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
     modes = {value.lower() for key, value in query if key.lower().replace("-", "_") in ("sslmode", "ssl_mode")}
     if parts.scheme.startswith("postgres") or modes & _VERIFYING:

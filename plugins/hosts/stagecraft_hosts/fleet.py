@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Seconds that a host has for one script, and until a host that failed is tried again.
-DEADLINE, AGAIN = 30.0, 20.0
+DEADLINE, AGAIN = 20.0, 60.0
 
 
 class Fleet:
