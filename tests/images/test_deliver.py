@@ -132,6 +132,21 @@ def test_hosts_at_once_share_one_save(fleet: Fleet, hosts: tuple[TestHost, ...],
     assert all(fleet.tap(host).sent < 14e6 for host in machines)  # the base is 2.4 MB
 
 
+def test_a_host_that_lacks_more_than_the_first_one_gets_it(
+    fleet: Fleet, hosts: tuple[TestHost, ...], store: str
+) -> None:
+    ready, new, base = fleet.add("ready", hosts[1].docker_host), fleet.add("new", store), content(3)
+    fleet.run().image(fleet.build(base, content(0.1)), ready)
+    image, run = fleet.build(base, content(0.1)), fleet.run()
+
+    run.image(image, ready)
+    identity = run.image(image, new)
+
+    assert sees(fleet, new, identity, "/f0").startswith(base)
+    assert any(line.startswith("info ready: sent 0.1 MB of") for line in run.said.logged)
+    assert fleet.tap(new).sent > 3e6
+
+
 def test_an_image_for_another_architecture_is_refused_before_it_is_sent(fleet: Fleet, host: Host) -> None:
     image, tap = fleet.build(content(5)), fleet.tap(host)
     saved = b"".join(fleet.here.api.get_image(image.digest))
