@@ -1,4 +1,4 @@
-"""Say which of the real parts are there: docker, hosts, postgres, mariadb, node, registry. Standard library only."""
+"""Say which of the real parts are there: docker, hosts, postgres, mariadb, node, registry, traefik. Standard library only."""
 
 from __future__ import annotations
 
@@ -110,6 +110,12 @@ def registry() -> Missing | Ready:
     return Ready(f"open at {addresses[0]}, with a password at {addresses[1]}")
 
 
+def traefik() -> Missing | Ready:
+    """Look for Traefik's image on the engine; the testbed cannot make it, because no Debian suite has Traefik."""
+    found = _output("docker", "image", "inspect", "--format", "{{.Id}}", "traefik:v3")
+    return Missing("the engine has no image traefik:v3") if isinstance(found, Missing) else Ready(found)
+
+
 PROBES: dict[str, Callable[[], Missing | Ready]] = {
     "docker": docker,
     "hosts": hosts,
@@ -117,6 +123,7 @@ PROBES: dict[str, Callable[[], Missing | Ready]] = {
     "mariadb": mariadb,
     "node": node,
     "registry": registry,
+    "traefik": traefik,
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stagecraft_container_proxy import names, ports, shipping
+from stagecraft_container_proxy import names, ports, shipping, waiting
 from stagecraft_container_proxy.box import MOUNT
 from stagecraft_hookspecs.errors import ProviderError
 from stagecraft_hookspecs.proxy import Endpoint, Route
@@ -37,7 +37,7 @@ def converge(site: Site, routes: tuple[Route, ...], told: Told | None) -> None:
     files = dict(render.CaddyRenderer(site.config).render(open_routes))
     config = files.pop(render.CONFIG_FILE).data
     extra = site.named(open_routes)
-    shipping.write(site.machine, site.folder, extra)
+    site.machine.upload(extra, site.folder)
     tls = {path: file for path, file in extra.items() if path.startswith("tls/")}
     if told is None:
         _start(site, config, files)
@@ -46,7 +46,7 @@ def converge(site: Site, routes: tuple[Route, ...], told: Told | None) -> None:
     elif not _point(site, files, told, open_routes):
         return
     if tls:
-        shipping.write(site.machine, site.folder, {TLS_FILE: File(shipping.digest(tls).encode())})
+        site.machine.upload({TLS_FILE: File(shipping.digest(tls).encode())}, site.folder)
     _confirm(site, open_routes)
     _forget(site, set(told.targets if told else ()) - {route.id for route in routes})
 
@@ -62,20 +62,15 @@ def _without_held(site: Site, routes: tuple[Route, ...], told: Told | None) -> t
 
 
 def _start(site: Site, config: bytes, files: Mapping[str, File]) -> None:
-    """Start Caddy with a configuration that it has approved of; one that does not start is not left behind."""
-    shipping.write(site.machine, site.folder, files)
+    """Start Caddy with a configuration that it has approved of."""
+    site.machine.upload(files, site.folder)
     if shipping.current(site.machine, f"{site.folder}/{render.CONFIG_FILE}") != config or site.keeper.state() is None:
         site.machine.write(f"{site.folder}/{NEXT_FILE}", config)
         code, said = site.keeper.attempt(site.box("caddy", "validate", "--config", f"{MOUNT}/{NEXT_FILE}"))
         if code:
             raise _rejected(site, said)
         _adopt(site, config)
-    created = site.keeper.start(site.box())
-    if site.answer() is None:
-        detail = site.keeper.log()
-        if created:
-            site.keeper.remove(0)
-        raise ProviderError(f"caddy does not start on {site.host.name}", hint=_hint(detail), detail=detail)
+    waiting.start(site.keeper, site.box(), site.told)
 
 
 def _reload(site: Site, config: bytes, files: Mapping[str, File], told: Told) -> None:
@@ -90,22 +85,22 @@ def _reload(site: Site, config: bytes, files: Mapping[str, File], told: Told) ->
     if code:
         raise _rejected(site, said)
     former = {f"targets/{names.filename(route)}": found for route, found in told.targets.items()}
-    shipping.write(machine, site.folder, {path: file for path, file in files.items() if path not in former})
+    machine.upload({path: file for path, file in files.items() if path not in former}, site.folder)
     count = max([told.slots, *(len(file.data.split()) // 2 for file in files.values())])
     lines = {connection: _lines(former, count, connection) for connection in (targets.KEEP, targets.CLOSE)}
     site.ctx.log("caddy is reloaded, because more than targets has changed", host=site.host.name)
     try:
         if any(former.values()):
-            shipping.write(machine, site.folder, lines[targets.CLOSE])
+            machine.upload(lines[targets.CLOSE], site.folder)
             site.ctx.sleep(CLOSING)
         where = ("--config", f"{MOUNT}/{NEXT_FILE}", "--address", status.ADMIN)
         code, said = site.keeper.run("caddy", "reload", "--force", *where)
         if code:
             raise _rejected(site, said)
     except BaseException:
-        shipping.write(machine, site.folder, lines[targets.KEEP])
+        machine.upload(lines[targets.KEEP], site.folder)
         raise
-    shipping.write(machine, site.folder, files)
+    machine.upload(files, site.folder)
     _adopt(site, config)
 
 
@@ -167,9 +162,3 @@ def _rejected(site: Site, said: str) -> ProviderError:
         hint="its own words are above; the routes stand as they were",
         detail="\n".join(lines[-10:]),
     )
-
-
-def _hint(log: str) -> str:
-    if "address already in use" in log:
-        return "a port was taken in this very moment: see by whom with ss -ltnp, and deploy again"
-    return "its last lines are above"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
-from stagecraft_container_proxy import ask, draining, names
+from stagecraft_container_proxy import ask, draining, names, waiting
 from stagecraft_container_proxy.keeper import Keeper
 from stagecraft_container_proxy.sockets import split
 from stagecraft_hookspecs.errors import ProviderError
@@ -50,7 +50,7 @@ class Caddy(Proxy):
     def serving(self, ctx: Context, host: Host) -> Mapping[str, tuple[str, ...]]:
         """Return route id to targets, from the files that Caddy reads, read by Caddy."""
         site = self._site(ctx, host)
-        site.must_run()
+        waiting.must_run(site.keeper)
         return dict(sorted(site.told().shown.items()))
 
     def drain(self, ctx: Context, host: Host, targets: tuple[Endpoint, ...], deadline: float) -> tuple[Endpoint, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
-from stagecraft_container_proxy import ask, names, shipping
+from stagecraft_container_proxy import ask, names, shipping, waiting
 from stagecraft_container_proxy.box import MOUNT, Box
 from stagecraft_container_proxy.keeper import Keeper
 from stagecraft_hookspecs.errors import ProviderError
@@ -20,9 +20,6 @@ from stagecraft_caddy.status import Told
 if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Context, Machine
     from stagecraft_hookspecs.values import Host
-
-START_TIMEOUT = 30.0
-PAUSE = 0.1
 
 
 @attrs.frozen
@@ -66,43 +63,7 @@ class Site:
 
     def running(self) -> Told | None:
         """Return what Caddy says, or None when it does not run; one that is just starting is waited for."""
-        state = self.keeper.state()
-        if state is None or not state.running:
-            return None
-        if state.settings != self.box().fingerprint:
-            self.ctx.log(
-                "caddy runs with another image or other settings than stagecraft.yml says; they wait until it is removed",
-                level="warning",
-                host=self.host.name,
-            )
-        return self.answer()
-
-    def answer(self) -> Told | None:
-        """Return what Caddy says as soon as it does; None once its container does not run.
-
-        Raises:
-            ProviderError: It runs and does not answer.
-        """
-        until = self.ctx.monotonic() + START_TIMEOUT
-        while True:
-            try:
-                return self.told()
-            except ProviderError:
-                state = self.keeper.state()
-                if state is None or not state.running:
-                    return None
-                if self.ctx.monotonic() >= until:
-                    raise
-            self.ctx.sleep(PAUSE)
-
-    def must_run(self) -> None:
-        """Raise ProviderError when Caddy does not run."""
-        state = self.keeper.state()
-        if state is None or not state.running:
-            raise ProviderError(
-                f"caddy does not run on {self.host.name}",
-                hint="deploy again; what it said last: docker logs " + self.keeper.names.container,
-            )
+        return waiting.running(self.keeper, self.box(), self.told)
 
     def kept(self, routes: tuple[Route, ...], told: Told | None) -> tuple[Route, ...]:
         """Return the routes with the targets that the proxy has for them, running or not; new ones with their own."""
@@ -117,14 +78,7 @@ class Site:
 
     def named(self, routes: tuple[Route, ...]) -> Mapping[str, File]:
         """Return the files that routes and configuration name: certificates, keys, pages."""
-        root, found = self.ctx.root, {}
-        for route in routes:
-            name = names.filename(route.id)
-            if route.tls == "given":
-                found[f"tls/{name}.crt"] = File(shipping.read(root, route.certificate))
-                found[f"tls/{name}.key"] = File(shipping.read(root, route.key), 0o600, secret=True)
-            if route.page:
-                found[f"pages/{name}"] = File(shipping.read(root, route.page))
+        found = dict(shipping.named(self.ctx.root, routes))
         if self.config.acme_ca_root:
-            found[render.ACME_ROOT] = File(shipping.read(root, self.config.acme_ca_root))
+            found[render.ACME_ROOT] = File(shipping.read(self.ctx.root, self.config.acme_ca_root))
         return found

@@ -60,13 +60,22 @@ class Keeper:
         return State(found["Id"], running, int(state.get("ExitCode") or 0), labels.get(names.SETTINGS, ""))
 
     def start(self, box: Box) -> bool:
-        """Make the container run; create it only where there is none. Return whether it was created."""
+        """Make the container run; create it only where there is none. Return whether it was created.
+
+        Raises:
+            ProviderError: The image cannot be had or run; nothing is left behind then.
+        """
         state = self.state()
         if state and state.running:
             return False
         if state is None:
             self._create(box, self.names.container, restart=True)
-        call("start the proxy", lambda: self.client.api.start(self.names.container))
+        try:
+            call("start the proxy", lambda: self.client.api.start(self.names.container))
+        except ProviderError:
+            if state is None:
+                self.remove(0)
+            raise
         return state is None
 
     def restart(self, grace: float) -> None:

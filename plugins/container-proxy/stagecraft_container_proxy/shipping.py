@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.errors import NotFound, UserError
+from stagecraft_hookspecs.proxy import Route
 from stagecraft_hookspecs.values import File
+
+from stagecraft_container_proxy.names import filename
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.context import Machine
@@ -25,12 +28,17 @@ def read(root: Path, path: str) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror}", hint="it is named by a proxy's route") from error
 
 
-def write(machine: Machine, folder: str, files: Mapping[str, File]) -> None:
-    """Write those files that are not there as they should be, sorted by path."""
-    for path, file in sorted(files.items()):
-        whole = f"{folder}/{path}"
-        if file.secret or current(machine, whole) != file.data:
-            machine.write(whole, file.data, mode=file.mode)
+def named(root: Path, routes: Iterable[Route]) -> Mapping[str, File]:
+    """Return the files that routes name: ``tls/ROUTE.crt``, ``tls/ROUTE.key`` and ``pages/ROUTE``."""
+    found = {}
+    for route in routes:
+        name = filename(route.id)
+        if route.tls == "given":
+            found[f"tls/{name}.crt"] = File(read(root, route.certificate))
+            found[f"tls/{name}.key"] = File(read(root, route.key), 0o600, secret=True)
+        if route.page:
+            found[f"pages/{name}"] = File(read(root, route.page))
+    return found
 
 
 def current(machine: Machine, path: str) -> bytes | None:

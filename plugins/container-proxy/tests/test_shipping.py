@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from stagecraft_container_proxy import shipping
-from stagecraft_hookspecs.contract.doubles import FakeMachine
 from stagecraft_hookspecs.errors import UserError
+from stagecraft_hookspecs.proxy import Route
 from stagecraft_hookspecs.values import File
 
 
@@ -21,24 +21,26 @@ def test_what_is_outside_or_missing_is_refused(tmp_path: Path, path: str) -> Non
         shipping.read(root, path)
 
 
-def test_what_is_there_is_not_written_again() -> None:
-    written: list[str] = []
+def test_the_files_of_routes(tmp_path: Path) -> None:
+    for name in ("a.crt", "a.key", "down.html"):
+        (tmp_path / name).write_text(name)
+    routes = (
+        Route("web", "web", 443, tls="given", certificate="a.crt", key="a.key", page="down.html"),
+        Route("odd/id", "web", 80, page="down.html"),
+        Route("plain", "web", 81),
+    )
+    files = shipping.named(tmp_path, routes)
+    assert {path: file.data for path, file in files.items() if "web" in path} == {
+        "tls/web.crt": b"a.crt",
+        "tls/web.key": b"a.key",
+        "pages/web": b"down.html",
+    }
+    assert [path for path, file in files.items() if file.secret] == ["tls/web.key"]
+    assert len(files) == 4
+    assert not any(".." in path or path.count("/") != 1 for path in files)
 
-    class Watched(FakeMachine):
-        def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-            written.append(path)
-            super().write(path, data, mode=mode)
 
-    machine = Watched()
-    files = {"a": File(b"1"), "tls/b": File(b"2")}
-    for _ in range(2):
-        shipping.write(machine, "/home/proxy", files)
-    shipping.write(machine, "/home/proxy", {**files, "a": File(b"3")})
-    assert written == ["/home/proxy/a", "/home/proxy/tls/b", "/home/proxy/a"]
-
-
-def test_a_keys_mode_is_put_right_even_where_its_content_is() -> None:
-    machine = FakeMachine(files={"/home/k": b"key"})
-    machine.modes["/home/k"] = 0o644
-    shipping.write(machine, "/home", {"k": File(b"key", 0o600, secret=True)})
-    assert machine.modes["/home/k"] == 0o600
+def test_the_digest_tells_contents_and_places_apart() -> None:
+    given = [{"a": b"1", "b": b"2"}, {"a": b"2", "b": b"1"}, {"a": b"12"}, {"ab": b"1"}, {}]
+    made = {shipping.digest({path: File(data) for path, data in files.items()}) for files in given}
+    assert len(made) == len(given)

@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stagecraft_hookspecs.errors import CommandFailed, NotFound, TimedOut, ToolMissing
-from stagecraft_hookspecs.values import LOCAL, Command, Host, Image, Result, Secret
+from stagecraft_hookspecs.values import LOCAL, Command, File, Host, Image, Result, Secret
 
 
 class LocalMachine:
@@ -54,6 +54,16 @@ class LocalMachine:
         fresh.chmod(mode)
         fresh.rename(target)
 
+    def upload(self, files: Mapping[str, File], folder: str, *, exact: bool = False) -> tuple[str, ...]:
+        """Write those files that differ, each in full or not at all, and return their paths."""
+        changed = []
+        for path, file in sorted(files.items()):
+            target, mode = Path(folder) / path, 0o600 if file.secret else file.mode
+            if not target.is_file() or target.read_bytes() != file.data or target.stat().st_mode & 0o777 != mode:
+                self.write(str(target), file.data, mode=mode)
+                changed.append(path)
+        return tuple(changed)
+
     def remove(self, path: str) -> None:
         if Path(path).is_dir():
             shutil.rmtree(path)
@@ -75,6 +85,11 @@ class LocalContext:
         self.root, self.project, self.environment = root, project, environment
         self.here = LocalMachine(root)
         self.logged: list[tuple[str, str]] = []
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Return this machine alone."""
+        return (LOCAL,)
 
     def machine(self, host: Host = LOCAL) -> LocalMachine:
         return self.here

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from stagecraft_hookspecs.values import File
 
 from stagecraft_container_proxy.contract.context import LocalContext, LocalMachine
 
 #: What changes the host; asking does not count as a step.
 CHANGES = frozenset(
-    {"run", "write", "remove", "create", "start", "stop", "restart", "remove_container", "remove_volume", "exec_start"}
+    {
+        "run",
+        "write",
+        "upload",
+        "remove",
+        "create",
+        "start",
+        "stop",
+        "restart",
+        "remove_container",
+        "remove_volume",
+        "exec_start",
+    }
 )
 
 
@@ -39,6 +54,8 @@ class Mortal:
         value = getattr(self._inner, name)
         if name == "docker":
             return lambda: Mortal(value(), self._life)
+        if name == "upload":
+            return self._upload
         if not callable(value):
             return value if isinstance(value, (str, int)) or name == "host" else Mortal(value, self._life)
 
@@ -48,6 +65,14 @@ class Mortal:
 
         # the client's `api`, `volumes` and `containers` are objects with methods of their own
         return step if hasattr(value, "__self__") or hasattr(value, "__wrapped__") else Mortal(value, self._life)
+
+    def _upload(self, files: Mapping[str, File], folder: str) -> tuple[str, ...]:
+        """Write file by file: an upload may be cut off after any of them."""
+        changed: tuple[str, ...] = ()
+        for path, file in sorted(files.items()):
+            self._life.step("upload")
+            changed += self._inner.upload({path: file}, folder)
+        return changed
 
 
 class MortalContext(LocalContext):

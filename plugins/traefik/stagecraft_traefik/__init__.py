@@ -1,0 +1,1 @@
+"""Stagecraft proxy by Traefik."""
