@@ -14,7 +14,7 @@ class Config:
         metadata={"help": "Image to run, HAProxy 3.0 or newer with Lua; name@sha256:… pins it."},
     )
     maxconn: int = attrs.field(default=8000, metadata={"help": "Connections that users may hold at once, per host."})
-    trusted: tuple[str, ...] = attrs.field(
+    trusted_proxies: tuple[str, ...] = attrs.field(
         default=(),
         metadata={"help": "Addresses or networks of load balancers in front, whose X-Forwarded-… headers are kept."},
     )

@@ -144,8 +144,8 @@ def _frontend(routes: tuple[Route, ...], config: Config) -> Iterator[str]:
 def _forwarded(config: Config, secure: bool) -> Iterator[str]:
     """Tell the service who asks: what a client claims about itself is dropped unless it is a trusted load balancer."""
     unless = ""
-    if config.trusted:
-        yield f"    acl trusted src -- {' '.join(word(a) for a in config.trusted)}"
+    if config.trusted_proxies:
+        yield f"    acl trusted src -- {' '.join(word(a) for a in config.trusted_proxies)}"
         unless = " unless trusted"
     yield f"    http-request del-header X-Forwarded-For{unless}"
     yield f"    http-request del-header X-Forwarded-Prefix{unless}"
@@ -153,7 +153,7 @@ def _forwarded(config: Config, secure: bool) -> Iterator[str]:
     yield "    option forwardfor"
     for header, value in (("Proto", "https" if secure else "http"), ("Host", "%[req.fhdr(host)]")):
         name = f"X-Forwarded-{header}"
-        found = f" unless trusted {{ req.hdr({name}) -m found }}" if config.trusted else ""
+        found = f" unless trusted {{ req.hdr({name}) -m found }}" if config.trusted_proxies else ""
         yield f"    http-request set-header {name} {value}{found}"
 
 

@@ -20,9 +20,6 @@ class TestHaproxy(ProxyContract):
     def provider(self) -> Haproxy:
         return Haproxy()
 
-    def effects(self, ctx: FakeContext) -> tuple[Any, ...]:
-        return super().effects(ctx)
-
     # the real proxy proves these in TestSteps; there is no engine here
     test_steps_can_be_repeated = None  # type: ignore[assignment]
     test_serves_what_it_was_switched_to = None  # type: ignore[assignment]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from stagecraft_hookspecs.values import LOCAL
 
 from tests.load import Load, Target
 
@@ -18,7 +19,7 @@ def test_ensure_killed_before_any_of_its_effects_is_finished_by_the_next(lab: La
     effects = int(lab.killed("ensure", routes, 0).stdout)
     assert effects > 8
     for number in range(1, effects + 1, 2):
-        lab.proxy().remove(lab.ctx, driver_local())
+        lab.proxy().remove(lab.ctx, LOCAL)
         assert lab.killed("ensure", routes, number).returncode == -signal.SIGKILL, number
         lab.ensure(*routes)
         assert lab.get()[0] == 503, number
@@ -43,9 +44,3 @@ def test_switch_killed_before_any_of_its_effects_loses_nothing(lab: Lab) -> None
             assert done.returncode == -signal.SIGKILL, done.stderr
     assert number > 6
     assert load.results.lost == 0, str(load.results)
-
-
-def driver_local() -> object:
-    from stagecraft_hookspecs.values import LOCAL
-
-    return LOCAL

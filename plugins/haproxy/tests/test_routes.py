@@ -124,7 +124,7 @@ def test_a_prefix_is_stripped_and_the_service_learns_who_asks(lab: Lab) -> None:
 def test_a_trusted_load_balancer_is_believed(lab: Lab) -> None:
     from stagecraft_hookspecs.values import LOCAL
 
-    proxy = lab.proxy(trusted=("127.0.0.0/8", "::1"))
+    proxy = lab.proxy(trusted_proxies=("127.0.0.0/8", "::1"))
     proxy.switch(lab.ctx, LOCAL, (lab.route(lab.app("v1")),))
     asked = {"X_Forwarded_For": "6.6.6.6", "X_Forwarded_Proto": "https", "X_Forwarded_Host": "shop.test"}
     headers = json.loads(lab.get("/headers", **asked)[2])["headers"]
