@@ -167,3 +167,53 @@ def certificates(folder: Path, name: str) -> Path:
     sign = ("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
     openssl(*sign, "-extfile", "names", "-out", "server.crt")
     return folder / "ca.crt"
+
+
+SERVICE_CONFIG = """\
+project: {name: fleet}
+services: {postgres: {role: db}}
+databases:
+  main: {connection_env: DATABASE_URL, service: postgres, migrations: {engine: raw, path: ./migrations}}
+environments:
+  prod:
+    runtime: compose
+    state: hosts
+    env_file: .env.prod
+    hosts: {app: [APP], db: [DB]}
+"""
+SERVICE_COMPOSE = """\
+services:
+  api:
+    image: app:1
+    environment: {DATABASE_URL: "${DATABASE_URL}"}
+  postgres:
+    image: postgres:16
+    environment: {POSTGRES_USER: app, POSTGRES_DB: app, POSTGRES_PASSWORD: "${PASSWORD}"}
+    volumes: ["data:/var/lib/postgresql/data"]
+    healthcheck: {test: [CMD, pg_isready, -U, app, -h, 127.0.0.1], interval: 500ms, timeout: 3s, retries: 20}
+volumes: {data: {}}
+"""
+
+
+@pytest.mark.needs("docker")
+def test_a_deploy_starts_and_migrates_a_database_on_its_own_host(
+    tmp_path: Path, clean_hosts: tuple[TestHost, ...]
+) -> None:
+    app, db = clean_hosts[:2]
+    images.ensure("app:1", "postgres:16")
+    made = Fleet(tmp_path, (app, db))
+    named = [f"{{name: {h.name}, address: {h.address}, user: {h.user}}}" for h in (app, db)]
+    made.write("stagecraft.yml", SERVICE_CONFIG.replace("APP", named[0]).replace("DB", named[1]))
+    made.write("docker-compose.yml", SERVICE_COMPOSE)
+    made.write(".env.prod", f"PASSWORD={PASSWORD}\nDATABASE_URL=postgresql://app:{PASSWORD}@postgres:5432/app\n")
+    made.write("migrations/001_t1.sql", "CREATE TABLE t1 (id int);\nINSERT INTO t1 VALUES (1);\n")
+    done = made.stagecraft("deploy", "-v", "1", "--verbose")
+    assert PASSWORD not in done.stdout + done.stderr
+    [name] = db.docker("ps", "--filter", "label=com.docker.compose.service=postgres", "--format", "{{.Names}}").split()
+    count = db.docker("exec", "-u", "postgres", name, "psql", "-XAt", "-U", "app", "-d", "app", "-c", "TABLE t1")
+    assert count.split() == ["1"]
+    made.write("migrations/002_t2.sql", "INSERT INTO t1 VALUES (2);\n")
+    assert "applied 002_t2.sql" in made.stagecraft("migrate", "run").stdout
+    assert made.stagecraft("releases", "list").stdout.count("serving") == 1
+    for host in (app, db):
+        assert host.sh("ls /home/deploy/.stagecraft/fleet/prod/state/releases | wc -l").strip() == "1"
