@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stagecraft_hookspecs.errors import LockHeld, ProviderError
 from stagecraft_hookspecs.values import Host
 
+from stagecraft.remote.faults import about
 from stagecraft.remote.foreman import Foreman
 
 if TYPE_CHECKING:
@@ -109,8 +110,7 @@ class Connection:
             foreman.start()
         except ProviderError as error:
             ssh.close()
-            error.message = f"{self.host.name} ({self.route.where}): {error.message}"
-            raise
+            raise about(error, f"{self.host.name} ({self.route.where}): ") from error
         return foreman
 
     def _session(self) -> tuple[_Link, Channel]:
@@ -166,6 +166,11 @@ def _closing(ssh: Ssh) -> Callable[[], None]:
         # from whichever thread noticed: waiting for a peer that is gone would take for ever
         transport = ssh.transport
         if transport is not None:
-            threading.Thread(target=transport.close, daemon=True).start()
+            threading.Thread(target=_quietly, args=(transport.close,), daemon=True).start()
 
     return close
+
+
+def _quietly(close: Callable[[], None]) -> None:
+    with contextlib.suppress(Exception):
+        close()

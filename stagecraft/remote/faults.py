@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def explain(error: Exception, route: Route) -> ProviderError:
     """Return the error for people that a failed connection means."""
-    from paramiko import ChannelException, IncompatiblePeer, ProxyCommandFailure
+    from paramiko import ChannelException, IncompatiblePeer
     from paramiko.ssh_exception import NoValidConnectionsError
 
     what = f"{route.name} ({route.where})"
@@ -31,9 +31,9 @@ def explain(error: Exception, route: Route) -> ProviderError:
             f"{what} cannot be reached{via}: {error.text or 'the jump host refused'}",
             hint=f"check that {route.jumps[-1].name if route.jumps else 'the jump host'} reaches {route.address}:{route.port}",
         )
-    if isinstance(error, ProxyCommandFailure):
+    if route.proxy_command:
         return ProviderError(
-            f"{what}: its ProxyCommand {route.proxy_command!r} failed: {error.error}",
+            f"{what}: its ProxyCommand {route.proxy_command!r} gave no connection: {str(error) or type(error).__name__}",
             hint="run it by hand, or correct it in the SSH configuration",
         )
     if isinstance(error, IncompatiblePeer):
@@ -58,3 +58,8 @@ def explain(error: Exception, route: Route) -> ProviderError:
         f"{what} ended the connection before login{via}: {str(error) or type(error).__name__}",
         hint="check the host's SSH server and its log; a firewall or `MaxStartups` may have dropped the connection",
     )
+
+
+def about(error: ProviderError, where: str) -> ProviderError:
+    """Return an error with words before its message that say where it happened."""
+    return type(error)(f"{where}{error.message}", hint=error.hint, detail=error.detail)

@@ -97,6 +97,12 @@ class Router:
             named = self._lookup(host.name)
             if _settings(named) != _settings(self._lookup("-")):
                 found = {**named, "hostname": found["hostname"]}
+        if found.get("proxycommand") and (host.address or host.user or host.port != 22):
+            # its %h, %p and %r stand for what the project's configuration says
+            own = f"Host *\n  HostName {found['hostname']}\n" + (f"  Port {host.port}\n" if host.port != 22 else "")
+            own += f"  User {host.user}\n" if host.user else ""
+            filled = read_ssh_config(self._files, own).lookup(host.name)
+            found = {**found, "proxycommand": filled.get("proxycommand", found["proxycommand"])}
         port = host.port if host.port != 22 else 0
         return self._route(host.name, found, host.user, port, ())
 

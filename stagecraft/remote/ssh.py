@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import random
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stagecraft_hookspecs.errors import ProviderError, StagecraftError
 
 from stagecraft.remote.auth import Keyring, Login
-from stagecraft.remote.faults import explain
+from stagecraft.remote.faults import about, explain
 
 if TYPE_CHECKING:
     from fabric import Connection
@@ -45,6 +47,7 @@ class Dialer:
         self._gates: dict[tuple[str, int], threading.BoundedSemaphore] = {}
         self._bastions: dict[Route, Connection] = {}
         self._opening: dict[Route, threading.Lock] = {}
+        self._proxies: list[subprocess.Popen[bytes]] = []
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
 
@@ -66,10 +69,14 @@ class Dialer:
         raise AssertionError
 
     def close(self) -> None:
-        """Close the bastions."""
+        """Close the bastions and end the proxy commands."""
         for connection in reversed(list(self._bastions.values())):
             with contextlib.suppress(Exception):
                 connection.close()
+        for process in self._proxies:
+            with contextlib.suppress(OSError):
+                process.terminate()
+            process.wait()
 
     def _bastion(self, route: Route) -> Connection:
         with self._lock:
@@ -80,8 +87,7 @@ class Dialer:
                 try:
                     self._bastions[route] = known = self.dial(route)
                 except ProviderError as error:
-                    error.message = f"jump host: {error.message}"
-                    raise
+                    raise about(error, "jump host: ") from error
                 known.transport.set_keepalive(round(route.interval))
             return known
 
@@ -96,7 +102,7 @@ class Dialer:
             route.port,
             # what the configuration files say has been resolved by us
             config=Config(ssh_config=SSHConfig(), lazy=True),
-            gateway=bastion or route.proxy_command or None,
+            gateway=bastion,
             connect_timeout=max(1, round(route.timeout)),
             connect_kwargs={
                 "transport_factory": self._transport(route),
@@ -104,6 +110,7 @@ class Dialer:
                 "banner_timeout": route.timeout,
                 "channel_timeout": route.timeout,
                 "auth_timeout": _AUTH_TIMEOUT,
+                **({"sock": self._proxy(route)} if route.proxy_command else {}),
             },
         )
         connection.client.set_missing_host_key_policy(_Policy(self._keys, route))
@@ -120,6 +127,18 @@ class Dialer:
                 raise _Dropped(error) from error
         return connection
 
+    def _proxy(self, route: Route) -> socket.socket:
+        """Start the user's ProxyCommand, which is a line for the user's shell, with a socket as both its streams."""
+        near, far = socket.socketpair()
+        with far:
+            shell = os.environ.get("SHELL") or "/bin/sh"
+            streams = far.fileno()
+            process = subprocess.Popen(
+                [shell, "-c", f"exec {route.proxy_command}"], stdin=streams, stdout=streams, stderr=subprocess.DEVNULL
+            )
+        self._proxies.append(process)
+        return near
+
     @contextlib.contextmanager
     def _turn(self, route: Route) -> Iterator[None]:
         with self._lock:
@@ -133,7 +152,7 @@ class Dialer:
         def make(sock: Any, **options: Any) -> Transport:
             from paramiko import Transport
 
-            if isinstance(sock, socket.socket):
+            if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     # signs of life must not queue behind megabytes in the kernel

@@ -16,15 +16,15 @@ _KEYWORD = re.compile(r"\s*(\w+)(?:\s+|\s*=\s*)(.*?)\s*$")
 _DEPTH = 16
 
 
-def read_ssh_config(files: tuple[Path, ...]) -> SSHConfig:
-    """Return the configuration of ``files``, the first of which wins; missing ones are left out.
+def read_ssh_config(files: tuple[Path, ...], first: str = "") -> SSHConfig:
+    """Return the configuration of ``files``, the first of which wins; missing ones are left out; the text ``first`` comes before.
 
     Raises:
         UserError: A file cannot be read or understood.
     """
     from paramiko import ConfigParseError, SSHConfig
 
-    text = ""
+    text = first
     for file in files:
         text += "Host *\n" + "\n".join(_lines(file, "", 0)) + "\n"
     try:

@@ -203,7 +203,8 @@ def test_any_posix_shell_will_do(shell: RemoteMachine) -> None:
 def test_a_login_shell_that_talks_does_no_harm(sshd: StartServer, tmp_path: Path) -> None:
     noise = tmp_path / "noise"
     noise.write_text(
-        '#!/bin/sh\necho "R 1 0 3 0"; echo welcome; echo careful >&2; printf "no newline"\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+        '#!/bin/sh\necho "R 1 0 3 0"; echo welcome; echo careful >&2; printf "no newline"\n'
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
     )
     noise.chmod(0o755)
     server = sshd(f"ForceCommand {noise}")
