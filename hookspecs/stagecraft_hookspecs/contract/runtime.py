@@ -171,6 +171,21 @@ class RuntimeStepsContract:
         provider.retire(ctx, second)
         assert [i.id for i in provider.observe(ctx, first.host) if i.active and i.state == "running"] == before
 
+    def test_tells_which_instances_make_up_a_release(self, provider: Any, live: tuple[Any, Any]) -> None:
+        """A prepared release has its instances before it serves; those that the next one leaves untouched are its own too."""
+        ctx, make = live
+        first, second = make("rel-20250102-000000001", ""), make("rel-20250102-000000002", "rel-20250102-000000001")
+        host = first.host
+        assert provider.instances(ctx, host, first.deployment.release_id) == ()
+        for step in (provider.prepare, provider.switch, provider.retire):
+            step(ctx, first)
+        before = {i.id for i in provider.instances(ctx, host, first.deployment.release_id)}
+        self._well(
+            provider.instances(ctx, host, first.deployment.release_id), {s.name for s in first.deployment.services}
+        )
+        provider.prepare(ctx, second)
+        assert {i.id for i in provider.instances(ctx, host, second.deployment.release_id)} == before
+
     def test_undo_can_come_at_any_time(self, provider: Any, live: tuple[Any, Any]) -> None:
         """Undo before anything, after prepare, after switch, and twice: nothing of the release is left running."""
         ctx, make = live

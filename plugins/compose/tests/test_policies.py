@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from stagecraft_compose.render import ComposeRenderer
+from stagecraft_hookspecs.proxy import Route
 from stagecraft_hookspecs.runtime import Deployment, Order, Service, Update
 from stagecraft_hookspecs.values import LOCAL, Image, Severity
 
@@ -102,3 +103,43 @@ def test_a_sidecar_on_other_hosts_than_its_neighbour_is_refused() -> None:
     found = ComposeRenderer().render(Deployment("shop", "prod", (side, web), (LOCAL,))).findings
 
     assert "split-neighbours" in [f.code for f in found if f.severity is Severity.ERROR]
+
+
+ROUTE = (Route("web-80", "web", 80, 8000),)
+
+
+@pytest.mark.parametrize(
+    ("definition", "networks", "refused"),
+    [
+        ({}, {}, False),
+        ({"networks": {"default": None}}, {}, False),
+        ({"network_mode": "bridge"}, {}, False),
+        ({"network_mode": "host"}, {}, True),
+        ({"network_mode": "none"}, {}, True),
+        ({"network_mode": "service:db"}, {}, True),
+        ({"networks": {"lan": None}}, {"lan": {"driver": "macvlan"}}, True),
+        ({"networks": {"lan": None, "own": None}}, {"lan": {"driver": "macvlan"}, "own": {}}, False),
+    ],
+)
+def test_a_proxied_service_needs_an_address_that_its_host_reaches(
+    definition: dict[str, Any], networks: dict[str, Any], refused: bool
+) -> None:
+    web = Service("web", {**CHECK, **definition}, ("local",), 1, Image("busybox:1"), routes=ROUTE)
+    db = Service("db", CHECK, ("local",), 1, Image("busybox:1"))
+    found = ComposeRenderer().render(Deployment("shop", "prod", (db, web), (LOCAL,), {"networks": networks})).findings
+    errors = [f.code for f in found if f.severity is Severity.ERROR]
+
+    assert errors == (["route-without-address"] if refused else [])
+
+
+def test_a_service_whose_ports_went_to_a_proxy_is_start_first() -> None:
+    web = Service("web", CHECK, ("local",), 1, Image("busybox:1"), routes=ROUTE)
+    draft = ComposeRenderer().render(Deployment("shop", "prod", (web,), (LOCAL,)))
+
+    assert draft.policies["web"].order is Order.START_FIRST
+
+
+def test_what_pause_comes_to_is_said() -> None:
+    definition = {"deploy": {"update_config": {"failure_action": "pause"}}}
+
+    assert [f.code for f in draft({"web": definition}).findings] == ["failure-action-pause"]
