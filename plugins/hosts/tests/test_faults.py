@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -288,6 +290,21 @@ def test_a_host_that_cannot_write_is_left_aside_and_keeps_what_it_had(laptop: La
     ctx.machines["app-2"].tamper = lambda command: command
     deploy(Hosts(), ctx, 2)
     assert files(ctx, "app-2") == files(ctx, "app-1")
+
+
+@pytest.mark.skipif(not shutil.which("busybox"), reason="BusyBox is not installed")
+def test_busybox_is_enough_on_a_host(laptop: Laptop, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    subprocess.run(["busybox", "--install", "-s", str(tools)], check=True, capture_output=True)
+    ctx = laptop(hosts=2)
+    for machine in ctx.machines.values():
+        machine.tamper = lambda c: attrs.evolve(c, argv=("env", f"PATH={tools}", *c.argv))
+    deploy(Hosts(), ctx, 1)
+    shutil.rmtree(ctx.machines["app-2"].folder)
+    deploy(Hosts(), ctx, 2)
+    assert Hosts().releases(ctx) == (release(1), release(2))
+    assert files(ctx, "app-1") == files(ctx, "app-2")
 
 
 def test_a_new_host_gets_the_history(laptop: Laptop) -> None:

@@ -10,6 +10,8 @@ import pytest
 from rawsql_harness import Project, ask, mariadb
 from stagecraft_hookspecs.errors import Interrupted, LockHeld, ProviderError, Refused, TimedOut, UserError
 from stagecraft_raw_sql import mysql
+from stagecraft_raw_sql.connect import parse
+from stagecraft_raw_sql.mysql_connect import connect
 
 pytestmark = pytest.mark.needs("mariadb")
 
@@ -206,6 +208,18 @@ def test_database_that_cannot_be_reached(tmp_path: Path, mariadb_url: str, url: 
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert "s3cr3t" not in repr(caught.value) + caught.value.hint
+
+
+def test_another_address_than_the_servers_name(tmp_path: Path, mariadb_url: str) -> None:
+    """A forwarded port is connected to, and the name, which nobody here resolves, stays for TLS to compare."""
+    login, _, server = mariadb_url.rpartition("@")
+    address, _, rest = server.partition(":")
+    url = f"{login}@db.invalid:{rest}?hostaddr={address}"
+    project = Project(tmp_path, url)
+    project.write("001_a.sql", "CREATE TABLE a (x int);")
+    assert project.applied() == ["001_a.sql"]
+    assert ask(mariadb_url, "SELECT count(*) FROM a") == [(0,)]
+    assert connect(parse(project.database)).host == "db.invalid"
 
 
 @pytest.mark.parametrize(
