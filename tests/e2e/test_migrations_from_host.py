@@ -127,6 +127,44 @@ def test_what_the_host_does_not_reach_is_an_error_that_says_so(tmp_path: Path, s
     assert f"{server.host.name} does not reach" in gone.stagecraft("migrate", "run", code=2).stderr
 
 
+def test_a_host_that_forwards_nothing_is_named(tmp_path: Path, server: Server) -> None:
+    keys = "/home/deploy/.ssh/authorized_keys"
+    server.host.sh(f"cp -a {keys} {keys}.whole && sed -i 's/^/no-port-forwarding /' {keys}")
+    try:
+        made = project(tmp_path, server, (server.host,))
+        failed = made.stagecraft("migrate", "run", code=2)
+        assert f"the SSH server of {server.host.name} forwards no connections" in failed.stderr
+        assert "AllowTcpForwarding" in failed.stderr
+    finally:
+        server.host.sh(f"mv {keys}.whole {keys}")
+
+
+def test_a_killed_run_leaves_nothing_behind_in_the_database(tmp_path: Path, server: Server) -> None:
+    """Its session ends with its connection, what was not committed is gone, and the next run applies everything once."""
+    made = project(tmp_path, server, (server.host,))
+    slow = "CREATE TABLE slow (id int);\nSELECT pg_sleep(600);\n"
+    made.write("migrations/003_t3.sql", slow)
+    process = made.start("migrate", "run")
+    ends = time.monotonic() + 60
+    while server.ask(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active'"
+    ) < ["2"]:
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    ends = time.monotonic() + 30
+    while server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stagecraft%'") != ["0"]:
+        assert time.monotonic() < ends, "its session outlives it"
+        time.sleep(0.2)
+    assert server.ask("SELECT count(*) FROM pg_tables WHERE tablename = 'slow'") == ["0"]
+    made.write("migrations/003_t3.sql", slow.replace("600", "0"))
+    done = made.stagecraft("migrate", "run", "--wait")
+    assert "applied 003_t3.sql, 004_t4.sql" in done.stdout
+    assert server.ask("SELECT count(*) FROM stagecraft_migrations") == [str(COUNT)]
+
+
 def test_the_servers_name_is_verified(tmp_path: Path, server: Server) -> None:
     """With sslmode=verify-full the certificate must be for the name in the URL, though the connection goes to a local port."""
     authority = certificates(tmp_path, "db.internal")
