@@ -18,6 +18,7 @@ from stagecraft_hookspecs.values import Host
 from stagecraft.machine.scope import Scope
 from stagecraft.remote.fleet import Fleet
 from stagecraft.remote.machine import RemoteMachine
+from tests.testbed.fixtures import *  # noqa: F403
 
 
 @attrs.define
