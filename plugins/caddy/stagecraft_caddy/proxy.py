@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
-from stagecraft_container_proxy import ask, draining, names, waiting
+from stagecraft_container_proxy import draining, names, waiting
 from stagecraft_container_proxy.keeper import Keeper
 from stagecraft_container_proxy.sockets import split
 from stagecraft_hookspecs.errors import ProviderError
@@ -79,7 +79,7 @@ class _Upstream:
 
 def _busy(site: Site) -> frozenset[tuple[str, int]]:
     """Return which addresses and ports Caddy counts requests to."""
-    text = ask.get(site.keeper, f"http://{site.address}{status.UPSTREAMS}")
+    text = site.get(status.UPSTREAMS)
     try:
         found = [_Upstream(str(one["address"]), int(one["num_requests"])) for one in json.loads(text)]
     except (ValueError, TypeError, KeyError) as error:

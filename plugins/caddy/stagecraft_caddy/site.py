@@ -51,9 +51,13 @@ class Site:
         run = ("caddy", "run", "--config", f"{MOUNT}/{render.CONFIG_FILE}")
         return Box(self.config.image, command or run, self.folder, "/data", {status.VARIABLE: self.address})
 
+    def get(self, path: str) -> str:
+        """Return what Caddy answers there."""
+        return ask.get(self.keeper, self.keeper.names.loopback, status.PORT, path)
+
     def told(self) -> Told:
         """Return what the running Caddy says; raises ProviderError when it does not answer."""
-        told = status.parse(ask.get(self.keeper, f"http://{self.address}/"))
+        told = status.parse(self.get("/"))
         if told is None:
             raise ProviderError(
                 f"what answers at {self.address} on {self.host.name} is not Stagecraft's Caddy",

@@ -62,8 +62,8 @@ class Site:
         """Return what the running Traefik says; raises ProviderError when it does not answer."""
         where = names.hostport(self.address, static.API_PORT)
         said = told.parse(
-            ask.get(self.keeper, f"http://{where}{told.PATH}"),
-            ask.get(self.keeper, f"http://{where}{told.ENTRY_POINTS}"),
+            ask.get(self.keeper, self.address, static.API_PORT, told.PATH),
+            ask.get(self.keeper, self.address, static.API_PORT, told.ENTRY_POINTS),
         )
         if said is None:
             raise ProviderError(

@@ -46,9 +46,7 @@ class Load:
     async def _one(self) -> None:
         try:
             async with asyncio.timeout(30):
-                reader, writer = (
-                    self._free.pop() if self._free else await asyncio.open_connection(self.address, self.port)
-                )
+                reader, writer = await self._connection()
                 writer.write(b"POST /post HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 64\r\n\r\n" + b"x" * 64)
                 first, headers = head_of(await reader.readuntil(b"\r\n\r\n"))
                 body = (await body_of(reader, headers)).decode()
@@ -63,3 +61,12 @@ class Load:
                 self.lost[status] += 1
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.lost[type(error).__name__] += 1
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a kept connection that the other side has not closed, as far as can be known, or a new one."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self.address, self.port)
