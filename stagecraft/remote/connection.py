@@ -36,6 +36,8 @@ class Connection:
         self.host, self.route, self._dialer = host, route, dialer
         self._lock = threading.Lock()
         self._links: list[_Link] = []
+        # many that want a session at once share a further connection, rather than opening one each
+        self._growing = threading.Lock()
         self._foreman: Foreman | None = None
         self._closed = False
         #: The foreman that has the lease; once it is lost nothing more is run.
@@ -118,14 +120,12 @@ class Connection:
 
         self.foreman()
         while True:
-            with self._lock:
-                link = next((k for k in self._links if k.used < k.limit and k.ssh.is_connected), None)
-                if link is not None:
-                    link.used += 1
-            if link is None:
-                link = _Link(self._dialer.dial(self.route), _STREAMS, 1)
-                with self._lock:
-                    self._links.append(link)
+            with self._growing:
+                link = self._free()
+                if link is None:
+                    link = _Link(self._dialer.dial(self.route), _STREAMS, 1)
+                    with self._lock:
+                        self._links.append(link)
             try:
                 with link.opening:
                     return link, self._channel(link.ssh)
@@ -137,6 +137,14 @@ class Connection:
                     raise ProviderError(
                         f"{self.host.name} allows no session", hint="check MaxSessions of its SSH server"
                     ) from None
+
+    def _free(self) -> _Link | None:
+        """Return a connection that carries one session more, which is counted at once."""
+        with self._lock:
+            link = next((k for k in self._links if k.used < k.limit and k.ssh.is_connected), None)
+            if link is not None:
+                link.used += 1
+            return link
 
     def _channel(self, ssh: Ssh) -> Channel:
         from paramiko import ChannelException, SSHException
