@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stagecraft.run.performers import Rollout
 
 
-#: How many hosts are worked on at once at most, whatever the environment has.
+#: How many operations run at once at most, however many hosts there are.
 MOST = 64
 
 
@@ -39,7 +39,7 @@ class Execution:
         release: As recorded; its phases and operations are carried on from there.
         rollout: The kernel's performers with all they need.
         lease: Proof of the lock, asked before every operation.
-        limit: How many operations run at once; with more hosts than that, one for each of up to ``MOST``.
+        limit: How many operations run at once; with many hosts two for each, up to ``MOST``.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Execution:
             run.operations,
             lambda operation: self._perform(operation, table[operation.action], scope),
             scope,
-            limit=max(self._limit, min(len(self.plan.hosts), MOST)),
+            limit=max(self._limit, min(2 * len(self.plan.hosts), MOST)),
             narrow={"runtime.switch": self.project.config.rollout.max_parallel.of(len(self.plan.hosts))},
             cancelled=lambda operation, why: self._note(operation, Status.SKIPPED, 0.0, f"not begun: {why}"),
         )

@@ -6,7 +6,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import StagecraftError
-from stagecraft_hookspecs.values import LOCAL
 
 from stagecraft.run.meter import Meter, Probe
 
@@ -40,7 +39,8 @@ class Metering:
             try:
                 probes += self._probes(ctx, host)
             except StagecraftError as error:
-                ctx.log(f"its routes are not measured: {error.message}", level="warning", host=host.name)
+                # nothing listens there before the first release
+                ctx.log(f"its routes are not measured: {error.message}", level="debug", host=host.name)
         if probes:
             self._meter = Meter(probes, ctx.monotonic)
             self._meter.start()
@@ -74,11 +74,11 @@ class Metering:
         return found
 
     def _reach(self, ctx: RunContext, host: Host, where: tuple[str, int]) -> tuple[str, int]:
-        if host.name == LOCAL.name:
+        machine = ctx.machine(host)
+        if not hasattr(machine, "forward"):
             return where
-        from stagecraft.remote.forward import forward
-
-        return self._open.enter_context(forward(ctx.machine(host), *where))
+        address: tuple[str, int] = self._open.enter_context(machine.forward(*where))
+        return address
 
 
 def _path(route: Route) -> str:
