@@ -88,7 +88,8 @@ def _reload(site: Site, config: bytes, files: Mapping[str, File], told: Told) ->
     machine.upload({path: file for path, file in files.items() if path not in former}, site.folder)
     count = max([told.slots, *(len(file.data.split()) // 2 for file in files.values())])
     lines = {connection: _lines(former, count, connection) for connection in (targets.KEEP, targets.CLOSE)}
-    site.ctx.log("caddy is reloaded, because more than targets has changed", host=site.host.name)
+    message = "caddy is reloaded, because more than targets changes: a request on an idle connection can be lost"
+    site.ctx.log(message, level="warning", host=site.host.name)
     try:
         if any(former.values()):
             machine.upload(lines[targets.CLOSE], site.folder)
