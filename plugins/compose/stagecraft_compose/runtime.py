@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stagecraft_hookspecs.runtime import Instance, Prepared, Runtime, Target
+from stagecraft_hookspecs.runtime import Instance, Leftover, Prepared, Runtime, Target
 
 from stagecraft_compose.config import Config
 from stagecraft_compose.render import ComposeRenderer
@@ -71,6 +71,18 @@ class Compose(Runtime):
         from stagecraft_compose import observe, site
 
         return observe.instances(site.open_site(ctx, host, self.config, release_id), release_id)
+
+    def changed(self, ctx: Context, target: Target) -> tuple[str, ...]:
+        """Return the release's files on the host that are missing or not as they were shipped."""
+        from stagecraft_compose import drift
+
+        return drift.changed(ctx, target)
+
+    def prune(self, ctx: Context, host: Host, keep: tuple[str, ...], *, dry_run: bool = False) -> tuple[Leftover, ...]:
+        """Remove stopped containers, image tags and folders of releases that are not kept."""
+        from stagecraft_compose import prune, site
+
+        return prune.prune(site.open_site(ctx, host, self.config), keep, dry_run=dry_run)
 
 
 def _site(ctx: Context, target: Target, config: Config) -> Site:
