@@ -7,13 +7,14 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.errors import LockHeld, ProviderError, StagecraftError, ToolMissing
 from stagecraft_hookspecs.values import Command
 
-from stagecraft.remote.streams import Stream
+from stagecraft.remote.streams import LINGER, Stream
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -91,10 +92,13 @@ class Engine:
         with near, contextlib.suppress(StagecraftError, OSError, EOFError), self._stream() as far:
             sender = threading.Thread(target=_send, args=(near, far), daemon=True)
             sender.start()
-            while not far.ended and not (far.reply.wait(0) and far.reply.code):
+            over = 0.0
+            while not far.ended and not (over and time.monotonic() - over > LINGER):
                 data, _ = far.receive(0.5)
                 if data:
                     near.sendall(data)
+                elif far.reply.wait(0) and not over:
+                    over = time.monotonic()
             with contextlib.suppress(OSError):
                 near.shutdown(socket.SHUT_RDWR)
             sender.join(1.0)

@@ -69,7 +69,13 @@ class Foreman:
         greeting = self._parser.greeting
         if greeting is None:
             said = self._parser.noise
+            cut = not channel.get_transport().is_active()
             self.end()
+            if cut:
+                raise ProviderError(
+                    "the connection was lost before anything was run",
+                    hint="check the network and the host, then repeat",
+                )
             raise ProviderError(
                 "the host gives no shell to run commands in",
                 hint="the deploy user needs a POSIX shell as its login shell, such as /bin/sh, and no forced command",

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 16
 #: Seconds that a daemon which keeps a stream open may hold up a command that has ended.
-_LINGER = 1.0
+LINGER = 1.0
 _START = 20.0
-# The mark divides what the command writes from what a login shell may have printed.
+# The mark divides what the command writes from what a login shell may have printed. The session ends with the command's output,
+# also where nobody has closed its input.
 _ENDS = (
-    'mkfifo "$1.fi" "$1.fo" "$1.fe" || exit; printf "\\n%s\\n" "$2"; printf "\\n%s\\n" "$2" >&2; '
-    'cat "$1.fo" & cat "$1.fe" >&2 & cat >"$1.fi" 2>/dev/null; wait'
+    'mkfifo "$1.fi" "$1.fo" "$1.fe" || exit; printf "\\n%s\\n" "$2"; printf "\\n%s\\n" "$2" >&2; exec 3<&0; '
+    'cat <&3 3<&- >"$1.fi" 2>/dev/null & i=$!; cat "$1.fe" >&2 3<&- & e=$!; cat "$1.fo" 3<&-; wait $e; kill $i 2>/dev/null'
 )
 
 
@@ -128,7 +129,7 @@ def attached(
         feeder = threading.Thread(target=_feed, args=(stream, given), daemon=True)
         feeder.start()
         over = 0.0
-        while not stream.ended and not (over and time.monotonic() - over > _LINGER):
+        while not stream.ended and not (over and time.monotonic() - over > LINGER):
             data, errors = stream.receive(0.05)
             out += data
             err += errors

@@ -244,6 +244,7 @@ def test_a_host_without_a_shell(sshd: StartServer) -> None:
 def test_a_connection_that_breaks_says_that_the_outcome_is_unknown(server: Server) -> None:
     with closing(server.fleet()) as fleet:
         machine = fleet.machine(server.host, Scope())
+        machine.run(Command(("true",)))
         threading.Timer(0.5, lambda: fleet.connection(server.host)._links[0].ssh.transport.sock.close()).start()
         with pytest.raises(ProviderError, match=r"lost while sleep ran; whether it finished is not known"):
             machine.run(Command(("sleep", "20")))

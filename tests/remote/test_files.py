@@ -13,6 +13,7 @@ from stagecraft_hookspecs.values import Command, File, Host
 from stagecraft.machine.scope import Scope
 from stagecraft.remote.fleet import Fleet
 from stagecraft.remote.machine import RemoteMachine
+from tests.testbed import images
 from tests.testbed.handles import TestHost
 
 NAMES = ["plain", "a b/c'd", 'x/y/"quoted"', "new\nline", "-dash", "back\\slash", "ü/é"]
@@ -84,6 +85,7 @@ def test_a_tree_stays_below_its_folder(machine: RemoteMachine, tmp_path: Path, p
 @pytest.mark.needs("hosts")
 def test_the_engine_of_a_host(clean_hosts: tuple[TestHost, ...], tmp_path: Path) -> None:
     there = clean_hosts[0]
+    images.put(there, "app:1")
     environ = {"STAGECRAFT_SSH_CONFIG": str(there.ssh_config)}
     with closing(Fleet(tmp_path, lambda _: None, environ)) as fleet:
         machine = fleet.machine(Host(there.name, there.address, there.user), Scope())
@@ -92,4 +94,8 @@ def test_the_engine_of_a_host(clean_hosts: tuple[TestHost, ...], tmp_path: Path)
         assert client.version()["Version"] == there.docker("version", "--format", "{{.Server.Version}}").strip()
         client.volumes.create("through-the-tunnel")
         assert "through-the-tunnel" in there.docker("volume", "ls", "-q").split()
+        # a stream that the engine ends, though nobody has closed its other direction
+        there.docker("run", "-d", "--name", "sleeper", "--network", "none", "app:1")
+        for n in range(20):
+            assert client.containers.get("sleeper").exec_run(["sh", "-c", f"echo {n}"]).output == f"{n}\n".encode()
         assert machine.run(Command(("id", "-un"))).stdout.strip() == there.user
