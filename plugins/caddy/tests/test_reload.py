@@ -103,6 +103,16 @@ def test_a_container_of_the_environment_gives_its_port_up_first(lab: Lab, image:
         docker("rm", "-f", old)
 
 
+def test_a_listener_moves_to_another_address_of_the_same_port(lab: Lab) -> None:
+    """The proxy's own listener on all addresses is not in its way."""
+    blue = lab.app("blue")
+    lab.ensure(lab.route(blue, bind=""))
+    assert lab.ask().who == "blue"
+    lab.ensure(lab.route(blue))
+    assert lab.ask().who == "blue"
+    assert lab.serving() == {"web-80": (blue.shown,)}
+
+
 def test_a_strangers_container_is_named(lab: Lab, image: str) -> None:
     port = free_port(lab.address)
     name = f"{lab.ctx.project}-stranger"

@@ -45,8 +45,9 @@ def yielded(
     Raises:
         ProviderError: A stranger has one of the ports.
     """
-    wanted = (places(routes) | frozenset(also)) - frozenset(mine)
-    held = holders(keeper, wanted, routes) if wanted else {}
+    own = frozenset(mine)
+    wanted = (places(routes) | frozenset(also)) - own
+    held = holders(keeper, wanted, routes, own) if wanted else {}
     for (address, port), holder in sorted(held.items()):
         if not holder.own:
             where = names.hostport(address, port) if address else f"port {port}"
@@ -57,9 +58,12 @@ def yielded(
     return frozenset(held)
 
 
-def holders(keeper: Keeper, wanted: Iterable[Place], routes: tuple[Route, ...]) -> dict[Place, Holder]:
-    """Return who has which of the wanted places; those that are free are left out."""
-    listening = sockets.listeners(keeper.ctx.machine(keeper.host))
+def holders(
+    keeper: Keeper, wanted: Iterable[Place], routes: tuple[Route, ...], mine: frozenset[Place]
+) -> dict[Place, Holder]:
+    """Return who else has which of the wanted places; those that are free, or the proxy's own, are left out."""
+    seen = sockets.listeners(keeper.ctx.machine(keeper.host))
+    listening = [one for one in seen if (one.address, one.port) not in mine]
     taken = {place: found for place in wanted if (found := next((one for one in listening if one.meets(*place)), None))}
     if not taken:
         return {}
