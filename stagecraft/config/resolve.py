@@ -185,8 +185,9 @@ def _config(
 ) -> Config:
     def database(key: str, found: DatabaseSettings) -> DatabaseConfig:
         strategy = {"strategy": found.migrations.strategy} if found.migrations else {}
-        where = {"service": found.service or "", "via": found.via or ""}
-        return DatabaseConfig(key, found.connection_env, engine=engines.get(key), **where, **strategy)
+        return DatabaseConfig(
+            key, found.connection_env, found.service or "", engines.get(key), via=found.via or "", **strategy
+        )
 
     registry = settings.project.registry
     return Config(

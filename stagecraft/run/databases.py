@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import NotFound, UserError
 from stagecraft_hookspecs.migration import Database
-from stagecraft_hookspecs.values import Secret
+from stagecraft_hookspecs.values import LOCAL, Secret
 
 from stagecraft.plan.vantage import connects, vantage, written_url
 from stagecraft.run.endpoints import forwarded, on_this_machine, seen_from
@@ -43,6 +43,10 @@ def reached(project: Project, ctx: Context, name: str, *, make: bool = False) ->
     with contextlib.ExitStack() as stack:
         if connects(config):
             url = stack.enter_context(_usable(project, ctx, name, service, url, make))
+        elif url.startswith("sqlite:") and all(h.name == LOCAL.name for h in project.config.hosts):
+            # the tool opens the file in its own container, where this machine need not see it: a volume of the engine's
+            with contextlib.suppress(UserError):
+                _sqlite(project, ctx, service, url, make)
         yield Database(name, Secret(config.connection_env, url), config.service)
 
 
