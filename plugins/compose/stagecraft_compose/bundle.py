@@ -67,8 +67,8 @@ def ship(
     machine.write(f"{folder}/{naming.SERVICES_FILE}", memory.dump(units), mode=0o600)
 
 
-def send(machine: Machine, folder: str, files: Mapping[str, File]) -> None:
+def send(machine: Machine, folder: str, files: Mapping[str, File], *, exact: bool = False) -> None:
     """Write files below a folder, those that differ; secrets too get the mode that they have here: the folder is closed
     to others, and a container's user must be able to read its own.
     """
-    machine.upload({path: File(file.data, file.mode) for path, file in sorted(files.items())}, folder)
+    machine.upload({path: File(file.data, file.mode) for path, file in sorted(files.items())}, folder, exact=exact)

@@ -70,7 +70,7 @@ def ensure(site: Site, document: Mapping[str, Any]) -> None:
     files = contents(site.ctx.root, missing)
     if files:
         site.ctx.log(f"sending {', '.join(missing)}, once", host=site.host.name)
-        bundle.send(site.machine, f"{folder}/.incoming", files)
+        bundle.send(site.machine, f"{folder}/.incoming", files, exact=True)  # a killed run may have left some
     place = Command(("sh", "-c", PLACE_SCRIPT, "place", folder, *missing), cwd="/", timeout=TIMEOUT)
     site.machine.run(place)
 
