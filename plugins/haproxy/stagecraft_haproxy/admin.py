@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from stagecraft_hookspecs.errors import ProviderError
@@ -70,12 +70,34 @@ def ask(site: Site, *asks: Ask | str) -> tuple[Answer, ...]:
 
 
 def execute(site: Site, argv: Sequence[str], environment: dict[str, str] | None = None) -> tuple[int, bytes, str]:
-    """Run a command in the container; return its exit code and what it printed on either stream."""
-    what = "run a command in the proxy's container"
-    made = call(what, lambda: site.api.exec_create(site.name, list(argv), environment=environment or {}))
-    out, said = call(what, lambda: site.api.exec_start(made["Id"], demux=True))
-    code = 0 if out else call(what, lambda: site.api.exec_inspect(made["Id"])).get("ExitCode")
-    return int(code or 0), out or b"", (said or b"").decode(errors="replace")
+    """Run a command in the container; return its exit code and what it printed on either stream.
+
+    A line of its own on each stream says that it has ended: through a tunnel to the engine, the streams' end may not come.
+    """
+    what, mark = "run a command in the proxy's container", uuid.uuid4().hex
+    script = ["sh", "-c", '"$@"; echo "$MARK $?"; echo "$MARK" >&2', "sh", *argv]
+    given = {**(environment or {}), "MARK": mark}
+    made = call(what, lambda: site.api.exec_create(site.name, script, environment=given))
+    out, said = call(what, lambda: _streams(site, made["Id"], mark.encode()))
+    text, _, code = out.rpartition(mark.encode() + b" ")
+    return int(code) if code.strip().isdigit() else 1, text, said.partition(mark.encode())[0].decode(errors="replace")
+
+
+def _streams(site: Site, identity: str, mark: bytes) -> tuple[bytes, bytes]:
+    """Read both streams until the mark's line on each, or the end."""
+    from docker.utils import socket
+
+    out, said = bytearray(), bytearray()
+    stream = site.api.exec_start(identity, socket=True)
+    try:
+        frames: Any = socket.frames_iter  # the client has no types
+        for kind, data in frames(stream, tty=False):
+            (out if kind == socket.STDOUT else said).extend(data)
+            if all(s.endswith(b"\n") and mark in s[-len(mark) - 8 :] for s in (out, said)):
+                break
+    finally:
+        stream.close()
+    return bytes(out), bytes(said)
 
 
 def look(site: Site) -> Live:
