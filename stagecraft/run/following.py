@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 from stagecraft_hookspecs.errors import CommandFailed, ProviderError, StagecraftError
@@ -43,6 +43,17 @@ class _Renew(StagecraftError):
     """Open the stream anew."""
 
 
+@attrs.frozen(eq=False)
+class _Retracted:
+    """Take a line back: its stream was cut, perhaps in the middle of it. It is sent again."""
+
+    line: Line
+
+
+#: What a host has to say: a line, words about it, a line that was none, or the fault that ends it all.
+_Event: TypeAlias = Line | tuple[str, str] | _Retracted | BaseException
+
+
 def follow(project: Project, ctx: RunContext, wanted: Wanted) -> None:
     """Show lines as they come, until the context is interrupted.
 
@@ -53,7 +64,7 @@ def follow(project: Project, ctx: RunContext, wanted: Wanted) -> None:
     source = Source(project, wanted.selection.services)
     gathered = each(ctx, wanted.selection.hosts, lambda host: source.observe(ctx, host)).unless_all_failed()
     faults = {f.host: f.error for f in gathered.failures}
-    events: queue.Queue[Line | tuple[str, str] | BaseException] = queue.Queue(ROOM)
+    events: queue.Queue[_Event] = queue.Queue(ROOM)
     scope = Scope(ctx.scope)
     threads = []
     for host in wanted.selection.hosts:
@@ -76,9 +87,7 @@ def follow(project: Project, ctx: RunContext, wanted: Wanted) -> None:
             thread.join(5.0)
 
 
-def _in_order(
-    ctx: RunContext, events: queue.Queue[Line | tuple[str, str] | BaseException]
-) -> Iterator[Line | tuple[str, str] | BaseException]:
+def _in_order(ctx: RunContext, events: queue.Queue[_Event]) -> Iterator[Line | tuple[str, str] | BaseException]:
     """Yield words at once, and lines by their time among those that came within ``HOLD`` seconds."""
     held: list[tuple[str, int, float, Line]] = []
     count = 0
@@ -89,6 +98,9 @@ def _in_order(
             if isinstance(event, Line):
                 count += 1
                 heapq.heappush(held, (event.order, count, time.monotonic() + HOLD, event))
+            elif isinstance(event, _Retracted):
+                held = [one for one in held if one[3] is not event.line]
+                heapq.heapify(held)
             else:
                 yield event
         while held and (held[0][2] <= time.monotonic() or len(held) > ROOM):
@@ -106,13 +118,16 @@ class Follower:
     source: Source
     ctx: RunContext
     host: Host
-    events: queue.Queue[Line | tuple[str, str] | BaseException]
+    events: queue.Queue[_Event]
     wanted: Wanted
     fault: StagecraftError | None = None
     #: When it came, and what: of the lines that may be sent again.
     _recent: deque[tuple[float, Line]] = attrs.field(factory=deque, init=False)
     _again: Counter[Line] = attrs.field(factory=Counter, init=False)
     _last: float = attrs.field(default=0.0, init=False)
+    #: Service to the time of its first line: what is older was not asked for, however far a later stream looks back.
+    _first: dict[str, str] = attrs.field(factory=dict, init=False)
+    _streams: int = attrs.field(default=0, init=False)
 
     def run(self) -> None:
         """Open streams one after the other until the context is interrupted; any other fault goes to whoever shows the lines."""
@@ -144,6 +159,7 @@ class Follower:
         """Hand on the lines of one stream until it ends, another instance is there, or the host is away."""
         scope = Scope(self.ctx.scope)
         ctx = self.ctx.within(scope)
+        self._streams += 1
         self._again = Counter(line for _, line in self._recent)
         since, tail = self.wanted.since, self.wanted.tail
         if self._last:
@@ -161,9 +177,13 @@ class Follower:
         threading.Thread(target=self._watch, args=(scope, _serving(instances)), daemon=True).start()
         try:
             result = ctx.machine(self.host).run(command, check=False, on_line=take)
+        except StagecraftError:
+            self._retract()
+            raise
         finally:
             scope.cancel(_Renew(""))
         if not result.ok:
+            self._retract()
             raise CommandFailed(result, what=f"reading the logs on {self.host.name}")
         # all instances ended; whatever comes after them is found by looking again
         self.ctx.sleep(WATCH / 2)
@@ -173,6 +193,10 @@ class Follower:
             self._say(printed)
             return
         now = time.monotonic()
+        first = self._first.get(line.service, line.order)
+        if self._streams > 1 and line.order < first:
+            return
+        self._first[line.service] = min(first, line.order)
         if self._again[line] > 0:
             self._again[line] -= 1
             return
@@ -181,6 +205,11 @@ class Follower:
         while self._recent and (self._recent[0][0] < now - 2 * OVERLAP):
             self._recent.popleft()
         self._put(line)
+
+    def _retract(self) -> None:
+        # the end of a stream hands on what it has of its last line; one that came earlier was whole, and may be shown already
+        if self._recent and time.monotonic() - self._recent[-1][0] < HOLD / 2:
+            self._put(_Retracted(self._recent.pop()[1]))
 
     def _watch(self, scope: Scope, known: frozenset[str]) -> None:
         """Cancel the stream when it has become the wrong one."""
@@ -196,7 +225,7 @@ class Follower:
     def _say(self, words: str) -> None:
         self._put((self.host.name, words))
 
-    def _put(self, event: Line | tuple[str, str]) -> None:
+    def _put(self, event: Line | tuple[str, str] | _Retracted) -> None:
         while True:
             try:
                 return self.events.put(event, timeout=0.1)

@@ -142,7 +142,7 @@ def test_drift_and_prune_see_what_was_done_by_hand(operated: Operated) -> None:
     assert b"all 3 hosts are as" in operated("drift").stdout
     home = "/home/deploy/.stagecraft/operated/prod"
     operated.hosts[0].sh(f"echo X=1 >> $(ls -d {home}/releases/*/env | tail -1)/web.env")
-    operated.hosts[2].sh("docker stop -t 1 $(docker ps -q --filter label=com.docker.compose.service=db)")
+    operated.hosts[2].sh("docker kill $(docker ps -q --filter label=com.docker.compose.service=db)")
     found = json.loads(operated("drift", "--json", code=1).stdout)["drift"]
     assert [(d["host"], d["kind"], d["what"]) for d in found] == [
         ("h1", "file", "env/web.env"),
