@@ -30,7 +30,7 @@ def unhealthy(
         data |= inside(site, node, str(data["container"]))
     data["hint"] = hint(data)
     where = f" on {data['host']}" if data["host"] else ""
-    return Unhealthy(f"{service}{where} {why}", hint=str(data["hint"]), detail=text(data), diagnosis=(data,))
+    return Unhealthy(f"{service}{where} {data['why']}", hint=str(data["hint"]), detail=text(data), diagnosis=(data,))
 
 
 def _hosts(site: Site) -> dict[str, Host]:
@@ -82,7 +82,10 @@ def inside(site: Site, host: Host, container: str) -> dict[str, Any]:
     try:
         api = site.api(host)
         raw = engine.unless_gone(host.name, "inspect a container", lambda: api.inspect_container(container)) or {}
-        probes = ((raw.get("State") or {}).get("Health") or {}).get("Log") or []
+        health = (raw.get("State") or {}).get("Health") or {}
+        probes = health.get("Log") or []
+        if health.get("Status") == "unhealthy":
+            found["why"] = "is unhealthy"  # the swarm then stops the task, and its exit code says nothing
         if probes:
             output = str(probes[-1].get("Output") or "").strip()
             found["probe"] = {"exit_code": probes[-1].get("ExitCode"), "output": output[-2000:]}

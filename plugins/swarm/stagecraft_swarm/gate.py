@@ -69,6 +69,8 @@ def wait(
             pending = found.task is not None and verdict.state(found.task) == "pending"
             if not why and strict and pending and spent > PLACING and ":" in found.waits:
                 why = f"cannot be placed: {found.waits.partition(': ')[2]}"
+            if not why and strict and name in changed and spent > PLACING and not verdict.mine(own, wants):
+                why = "cannot be placed: no suitable node, none of its hosts meets the constraints of the compose file"
             if why:
                 raise diagnosis.unhealthy(site, name, why, found.task, own)
             waits.append(f"{name}: {found.waits}")

@@ -24,10 +24,12 @@ def retire(site: Site, target: Target) -> None:
     """Clear away after a switch."""
     for old in target.expired:
         site.ctx.machine(site.host).remove(site.folder(old))
-    if not site.leads() or target.only:
+    if not site.leads():
         return
     release = target.deployment.release_id
     switch.wait_until_gone(site, target.host)
+    if target.only:
+        return
     objects.label_nodes(site, target.host, prepare.recall(site, release), exact=True)
     kept = {r for r in (release, target.previous_id, *target.retained) if r and r not in target.expired}
     objects.remove(site, target.host, _needed(site, kept))

@@ -28,4 +28,5 @@ def node(hosts: tuple[TestHost, ...]) -> Iterator[TestHost]:  # noqa: F811
 def lab(tmp_path: Path, node: TestHost) -> Iterator[Lab]:
     made = Lab(tmp_path, f"sct{uuid.uuid4().hex[:8]}", node.docker_host)
     yield made
-    made.docker("stack", "rm", made.stack)
+    if made.objects("service"):
+        made.docker("stack", "rm", made.stack)
