@@ -28,7 +28,7 @@ def run_checks(fix: bool = False) -> int:
 def typed_paths() -> list[str]:
     """Return what must pass the strict type check, relative to the checkout."""
     packages = [path for folder in projects() for path in sorted(folder.glob("stagecraft*/")) if path.is_dir()]
-    extra = ["tests/testbed", "tools", "tasks.py", "conftest.py"]
+    extra = ["tests/e2e", "tests/load", "tests/testbed", "tools", "tasks.py", "conftest.py"]
     return [str(path.relative_to(ROOT)) for path in packages] + extra
 
 

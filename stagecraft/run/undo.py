@@ -133,7 +133,10 @@ def _touched(execution: Execution) -> bool:
     """
     begun = execution.rollout.journal.begun
     return any(
-        (o.phase is Phase.ROLLOUT or (o.action.startswith(("runtime.", "service.")) and o.action != "runtime.preflight"))
+        (
+            o.phase is Phase.ROLLOUT
+            or (o.action.startswith(("runtime.", "service.")) and o.action != "runtime.preflight")
+        )
         and begun(o)
         for o in execution.plan.operations
     )

@@ -26,13 +26,14 @@ services:
     environment: {GREETING: "${GREETING:-none}", APP_TERM: drain}
     healthcheck: {test: [CMD, python3, /srv/check.py], interval: 1s, timeout: 3s, retries: 3, start_period: 20s}
     stop_grace_period: 5s
-    volumes: ["./settings.ini:/etc/settings.ini:ro", "uploads:/uploads"]
+    volumes: ["./settings.ini:/etc/settings.ini:ro"]
   worker:
     build: ./web
     command: [python3, -u, -c, "import time, signal, sys; signal.signal(15, lambda *a: sys.exit(0)); time.sleep(1e6)"]
     stop_grace_period: 2s
+    volumes: ["jobs:/jobs"]
     deploy: {update_config: {monitor: 1s}}
-volumes: {uploads: {}}
+volumes: {jobs: {}}
 """
 CONFIG = """\
 project: {name: fleet}
