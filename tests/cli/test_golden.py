@@ -85,10 +85,10 @@ MISTAKES = [
     "releases list -e prod --limit ten",
     "releases list -e prod --limit -1",
     "releases show -e prod rel-20260101-000000000",
-    "rollback -e prod",
-    "rollback -e prod --to-previous --to-version 1",
-    "deploy -e prod --abort",
-    "deploy -e prod --resume",
+    "rollback -e local",
+    "rollback -e local --to-previous --to-version 1",
+    "deploy -e local --abort",
+    "deploy -e local --resume",
     "status -e prod",
     "logs -e prod --since soon",
     "migrate plan -e prod --database nope",
@@ -99,7 +99,7 @@ MISTAKES = [
 ]
 
 #: Text of an error is in `MISTAKES`; here as JSON, one of each class that a command without a host can meet.
-AS_JSON = ["frobnicate", "plan -e prod surplus", "plan -e prd", "deploy -e local -v 1", "rollback -e prod", "init"]
+AS_JSON = ["frobnicate", "plan -e prod surplus", "plan -e prd", "deploy -e local -v 1", "rollback -e local", "init"]
 
 
 def check(name: str, line: str, printed: Printed) -> None:
