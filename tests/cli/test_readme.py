@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project
+from .conftest import PLUGINS, Project
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -59,14 +59,16 @@ def test_doctor_takes_a_deploy_that_runs_for_one_that_runs(small: Project, shell
     assert seen.endswith("0 failed\n0\n")
 
 
-def test_the_configuration_has_no_fault(small: Project) -> None:
+def test_the_configuration_has_no_fault(small: Project, shell: pytest.MonkeyPatch) -> None:
+    shell.setenv("STAGECRAFT_PLUGINS", f"{PLUGINS},haproxy")
     (small.folder / "stagecraft.yml").write_text(block("yaml", "connection_env"))
     (small.folder / ".env.prod").write_text("TOKEN=1\n")
     (small.folder / "docker-compose.yml").write_text("services: {postgres: {image: postgres:16}}\n")
     small("config", "validate", code=0)
 
 
-def test_a_database_of_no_service_is_a_fault(small: Project) -> None:
+def test_a_database_of_no_service_is_a_fault(small: Project, shell: pytest.MonkeyPatch) -> None:
+    shell.setenv("STAGECRAFT_PLUGINS", f"{PLUGINS},haproxy")
     text = block("yaml", "connection_env").replace("service: postgres ", "service: postgers ")
     (small.folder / "stagecraft.yml").write_text(text)
     (small.folder / ".env.prod").write_text("TOKEN=1\n")
