@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagecraft_hookspecs.errors import ProviderError, Unhealthy
 
-from stagecraft_swarm import engine, naming, verdict
-from stagecraft_swarm.site import label
+from stagecraft_swarm import engine, verdict
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.values import Host
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 LOG_LINES = 20
 TASKS = 6
+PROBE_LINES = 8
 
 
 def unhealthy(
@@ -55,7 +55,7 @@ def collect(
         "host": hosts.get(str((task or {}).get("NodeID") or ""), ""),
         "task": str((task or {}).get("ID") or ""),
         "container": str(container.get("ContainerID") or ""),
-        "image": label(task, naming.IMAGE) if task else "",
+        "image": str((((task or {}).get("Spec") or {}).get("ContainerSpec") or {}).get("Image") or ""),
         "why": why,
         "state": verdict.state(task) if task else "missing",
         "exit_code": container.get("ExitCode"),
@@ -88,7 +88,10 @@ def inside(site: Site, host: Host, container: str) -> dict[str, Any]:
             found["why"] = "is unhealthy"  # the swarm then stops the task, and its exit code says nothing
         if probes:
             output = str(probes[-1].get("Output") or "").strip()
-            found["probe"] = {"exit_code": probes[-1].get("ExitCode"), "output": output[-2000:]}
+            end = "\n".join(
+                output[-2000:].splitlines()[-PROBE_LINES:]
+            )  # of a traceback, the lines that say what is wrong
+            found["probe"] = {"exit_code": probes[-1].get("ExitCode"), "output": end}
         if raw:
             data = engine.call(host.name, "read logs", lambda: api.logs(container, tail=LOG_LINES, stream=False))
             found["log"] = bytes(data).decode(errors="replace").splitlines()

@@ -26,6 +26,14 @@ class Watch:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._since: dict[str, float] = {}
+        self._pending: dict[str, float] = {}
+
+    def homeless(self, task: Mapping[str, Any] | None) -> float:
+        """Return for how many seconds a task has waited for a node; 0 for one that has one."""
+        if task is None or verdict.state(task) != "pending":
+            return 0.0
+        now = self._site.ctx.monotonic()
+        return now - self._pending.setdefault(str(task["ID"]), now)
 
     def settled(self, tasks: Collection[Mapping[str, Any]], monitor: float) -> set[str]:
         """Return the ids of the tasks that have run for ``monitor`` seconds."""
@@ -66,8 +74,7 @@ def wait(
             why = found.why
             if not why and spent > wants.timeout:
                 why = f"did not converge within {wants.timeout:g} s ({found.waits})"
-            pending = found.task is not None and verdict.state(found.task) == "pending"
-            if not why and strict and pending and spent > PLACING and ":" in found.waits:
+            if not why and strict and watch.homeless(found.task) > PLACING and ":" in found.waits:
                 why = f"cannot be placed: {found.waits.partition(': ')[2]}"
             if not why and strict and name in changed and spent > PLACING and not verdict.mine(own, wants):
                 why = "cannot be placed: no suitable node, none of its hosts meets the constraints of the compose file"

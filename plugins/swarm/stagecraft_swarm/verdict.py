@@ -110,8 +110,10 @@ def judge(
         return Verdict(True)
     placed = [t for t in own if t.get("DesiredState") in ("running", "ready") and t not in up]
     unplaced = [t for t in placed if state(t) == "pending" and (t.get("Status") or {}).get("Err")]
+    # what an old task still holds, such as a port, is free once it has stopped
+    stopping = any(t.get("DesiredState") == "shutdown" and state(t) == "running" for t in tasks)
     waits = f"{well} of {wants.count} tasks run"
-    if unplaced:
+    if unplaced and not stopping:
         return Verdict(False, f"{waits}: {unplaced[-1]['Status']['Err']}", task=unplaced[-1])
     return Verdict(False, waits, task=placed[-1] if placed else None)
 
