@@ -27,7 +27,8 @@ PAGE = "https://docker-rollout.wowu.dev"
 def require_tool(site: Site) -> None:
     """Check that the tool is there; raises ToolMissing without it."""
     done = site.machine.run(tool.version(), check=False)
-    if not done.ok:
+    # without the plugin, `docker` takes the flag for its own and is content
+    if not done.ok or "docker-rollout" not in done.stdout:
         raise ToolMissing(
             f"docker-rollout is not installed on {site.host.name}",
             hint=f"put it into ~/.docker/cli-plugins there, as {PAGE} says, or use `runtime: compose`",
