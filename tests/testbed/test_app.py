@@ -52,15 +52,15 @@ def test_what_it_answers() -> None:
         assert ask(port, "GET", "/") == (200, b"7\n")
         assert ask(port, "POST", "/echo", b"x" * 100_000) == (200, b"x" * 100_000)
         assert ask(port, "GET", "/health") == (200, b"ok\n")
-        assert ask(port, "GET", "/stream?n=3&s=0.01") == (200, b"7 0\n7 1\n7 2\n")
+        assert ask(port, "GET", "/stream?n=3&s=0.01") == (200, b"7 0\n7 1\n7 2\nend\n")
         status, names = ask(port, "GET", "/env")
         assert (status, set(json.loads(names))) >= (200, {"SECRET", "PORT"})
         assert b"do not tell" not in names
         assert ask(port, "GET", "/nothing")[0] == 404
 
 
-def test_a_websocket_echoes() -> None:
-    with running() as (_, port), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+def test_a_websocket_echoes_and_is_closed_in_order() -> None:
+    with running() as (process, port), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         key = base64.b64encode(b"0123456789abcdef").decode()
         connection.sendall(
             f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
@@ -70,6 +70,9 @@ def test_a_websocket_echoes() -> None:
         assert head.startswith(b"HTTP/1.1 101 ")
         connection.sendall(b"\x81\x82\x01\x02\x03\x04" + bytes([ord("h") ^ 1, ord("i") ^ 2]))
         assert connection.recv(16) == b"\x81\x02hi"
+        process.send_signal(signal.SIGTERM)
+        assert connection.recv(16) == b"\x88\x02\x03\xe9"
+        assert process.wait(timeout=10) == 0
 
 
 def test_on_sigterm_it_finishes_what_is_under_way() -> None:

@@ -2,8 +2,8 @@
 
     GET /           its version           GET /health     200, or 503 where it is broken
     POST /...       the body, echoed      GET /env        the names of its environment variables, a JSON list
-    GET /slow?s=2   after s seconds       GET /stream?n=5&s=0.1   n lines, s seconds apart, chunked
-    GET /ws         a WebSocket that echoes
+    GET /slow?s=2   after s seconds       GET /stream?n=5&s=0.1   n lines, s seconds apart, then `end`, chunked
+    GET /ws         a WebSocket that echoes, and is closed with 1001 when the end was asked for
 
 Environment:
     PORT            where it listens (8000)
@@ -25,12 +25,15 @@ import signal
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Coroutine
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 VERSION = os.environ.get("APP_VERSION", "0")
 BROKEN = os.environ.get("APP_BROKEN", "")
 WEBSOCKET_KEY = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+GOING_AWAY = b"\x88\x02\x03\xe9"  # a close frame with 1001
 DRAIN = 20.0
+T = TypeVar("T")
 Query = dict[str, list[str]]
 
 
@@ -59,7 +62,7 @@ class App:
         finally:
             writer.close()
 
-    async def _unless_ending(self, waiting: Coroutine[None, None, bytes]) -> bytes | None:
+    async def _unless_ending(self, waiting: Coroutine[None, None, T]) -> T | None:
         """Return what is waited for; None if the end comes first."""
         head, end = asyncio.ensure_future(waiting), asyncio.ensure_future(self.ending.wait())
         await asyncio.wait((head, end), return_when=asyncio.FIRST_COMPLETED)
@@ -79,7 +82,7 @@ class App:
         if BROKEN == "hang":
             await asyncio.sleep(3600)
         if headers.get("upgrade", "").lower() == "websocket":
-            await websocket(headers["sec-websocket-key"], reader, writer)
+            await self._websocket(headers["sec-websocket-key"], reader, writer)
             return False
         keep = headers.get("connection", "").lower() != "close"
         if url.path == "/stream":
@@ -102,8 +105,35 @@ class App:
             line = f"{VERSION} {at}\n".encode()
             writer.write(b"%x\r\n%s\r\n" % (len(line), line))
             await writer.drain()
-        writer.write(b"0\r\n\r\n")
+        writer.write(b"4\r\nend\n\r\n0\r\n\r\n")
         await writer.drain()
+
+    async def _websocket(self, key: str, reader: StreamReader, writer: StreamWriter) -> None:
+        """Take the upgrade, then send every message of up to 65535 bytes back until the peer closes or the end is asked for."""
+        accept = base64.b64encode(hashlib.sha1((key + WEBSOCKET_KEY).encode()).digest()).decode()
+        writer.write(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"X-Version: {VERSION}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        while (message := await self._unless_ending(frame(reader))) is not None:
+            first, data = message
+            size = bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")
+            writer.write(bytes([first]) + size + data)
+            await writer.drain()
+            if first & 0x0F == 8:  # the peer closes; the echo was the answer
+                return
+        writer.write(GOING_AWAY)
+        await writer.drain()
+
+
+async def frame(reader: StreamReader) -> tuple[int, bytes]:
+    """Return the next frame's first byte and its data, unmasked."""
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length == 126:
+        length = int.from_bytes(await reader.readexactly(2), "big")
+    mask = await reader.readexactly(4)
+    return first, bytes(byte ^ mask[at % 4] for at, byte in enumerate(await reader.readexactly(length)))
 
 
 async def reply(method: str, path: str, query: Query, body: bytes) -> tuple[int, bytes]:
@@ -134,27 +164,6 @@ def response(status: int, length: int, keep: bool) -> bytes:
         f"HTTP/1.1 {status} {reason}\r\nContent-Length: {length}\r\nX-Version: {VERSION}\r\n"
         f"Connection: {connection}\r\n\r\n"
     ).encode()
-
-
-async def websocket(key: str, reader: StreamReader, writer: StreamWriter) -> None:
-    """Take the upgrade, then send every text or binary message of up to 65535 bytes back until the peer closes."""
-    accept = base64.b64encode(hashlib.sha1((key + WEBSOCKET_KEY).encode()).digest()).decode()
-    writer.write(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"X-Version: {VERSION}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-    )
-    while True:
-        first, second = await reader.readexactly(2)
-        length = second & 0x7F
-        if length == 126:
-            length = int.from_bytes(await reader.readexactly(2), "big")
-        mask = await reader.readexactly(4)
-        message = bytes(byte ^ mask[at % 4] for at, byte in enumerate(await reader.readexactly(length)))
-        size = bytes([length]) if length < 126 else b"\x7e" + length.to_bytes(2, "big")
-        writer.write(bytes([first]) + size + message)
-        await writer.drain()
-        if first & 0x0F == 8:  # the peer closes; the echo was the answer
-            return
 
 
 async def main() -> int:
