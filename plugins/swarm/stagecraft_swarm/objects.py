@@ -158,7 +158,7 @@ def label_nodes(site: Site, leader: Host, document: Mapping[str, Any], *, exact:
         exact: Take the stack's other labels off: tasks of theirs would be stopped, so that it is done last.
 
     Raises:
-        ProviderError: A host is in no swarm, or in another one.
+        ProviderError: A host belongs to another swarm.
     """
     hosts = site.nodes()
     wanted: dict[str, set[str]] = {node: set() for node in hosts}
@@ -166,13 +166,19 @@ def label_nodes(site: Site, leader: Host, document: Mapping[str, Any], *, exact:
         for node, host in hosts.items():
             if host.name in own["hosts"]:
                 wanted[node].add(naming.node_label(site.stack, service))
+    listed = nodes_of(site, leader, hosts)
+    for node in sorted(listed if exact else wanted):
+        _label(site, leader, listed[node], wanted.get(node, set()), exact)
+
+
+def nodes_of(site: Site, leader: Host, hosts: Mapping[str, Host]) -> dict[str, Mapping[str, Any]]:
+    """Return the swarm's nodes by id; raises ProviderError where one of the hosts belongs to another swarm."""
     listed = {str(n["ID"]): n for n in site.ask("list nodes", lambda api: api.nodes(), leader)}
     foreign = sorted(host.name for node, host in hosts.items() if node not in listed)
     if foreign:
         message = f"{', '.join(foreign)} belongs to another swarm than {leader.name}"
         raise ProviderError(message, hint="let it leave (docker swarm leave) and join the right one")
-    for node in sorted(listed if exact else wanted):
-        _label(site, leader, listed[node], wanted.get(node, set()), exact)
+    return listed
 
 
 def _label(site: Site, leader: Host, node: Mapping[str, Any], wanted: set[str], exact: bool) -> None:

@@ -25,8 +25,9 @@ TIMEOUT = 30.0
 
 
 def preflight(site: Site, target: Target) -> None:
-    """Check that the host is in a swarm of which a manager is known, and that the stack's name is free or ours."""
+    """Check that the host is in a swarm of which a manager is known, that all hosts are in the same, that the stack is ours."""
     if site.leads():
+        objects.nodes_of(site, target.host, site.nodes())
         refuse_strangers(site, target.host)
 
 

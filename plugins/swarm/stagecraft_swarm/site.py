@@ -130,8 +130,8 @@ def no_manager(host: Host, membership: Mapping[str, Any]) -> ProviderError:
         detail = str(membership.get("Error") or "")
         return ProviderError(f"the swarm on {host.name} is {state}", hint="see: docker info", detail=detail)
     return ProviderError(
-        f"{host.name} is a worker, and none of the environment's hosts is a manager of its swarm",
-        hint="name a manager among the hosts, or make one: docker node promote NODE",
+        f"{host.name} is a worker, and none of the hosts that run the services is a manager of its swarm",
+        hint="give a manager one of the roles, or make a host one: docker node promote NODE",
     )
 
 
