@@ -142,11 +142,12 @@ class Fleet:
         found = json.loads(host.docker("inspect", *names.split())) if names.split() else []
         return sorted(found, key=lambda c: str(c["Name"]))
 
-    def release(self, number: int = 0) -> dict[str, Any]:
-        """Return a release as `releases list --json` has it, the newest first."""
-        listed: Any = json.loads(self.stagecraft("releases", "list", "--json").stdout)
-        releases = listed["releases"] if isinstance(listed, dict) else listed
-        return dict(releases[number])
+    def downtime(self) -> dict[str, Any]:
+        """Return what the downtime meter saw of the newest release."""
+        listed = json.loads(self.stagecraft("releases", "list", "--json").stdout)
+        newest = (listed["releases"] if isinstance(listed, dict) else listed)[0]
+        shown: dict[str, Any] = json.loads(self.stagecraft("releases", "show", newest["id"], "--json").stdout)
+        return dict(shown["downtime"])
 
 
 def release_ids(text: str) -> list[str]:
