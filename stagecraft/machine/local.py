@@ -12,6 +12,9 @@ from stagecraft_hookspecs.values import LOCAL, Command, File, Host, Result
 
 from stagecraft.machine import files
 
+#: Seconds for an answer of the engine.
+_TIMEOUT = 60
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
@@ -68,38 +71,61 @@ class LocalMachine:
         files.remove(self._root / path)
 
     def docker(self) -> DockerClient:
-        """Return a client of this machine's container engine, found as the docker command finds it."""
-        return self._engine.client()
+        """Return a client of this machine's container engine, found as the docker command finds it; the scope ends its calls."""
+        return self._engine.client(self._scope)
 
 
 class _Engine:
-    """Open the engine's client once, whoever asks first."""
+    """Open the engine once, whoever asks first; each scope has a client of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._client: DockerClient | None = None
+        self._connect: Callable[[Scope], DockerClient] | None = None
+        self._clients: dict[Scope, DockerClient] = {}
 
-    def client(self) -> DockerClient:
+    def client(self, scope: Scope) -> DockerClient:
         with self._lock:
-            if self._client is None:
-                self._client = _connect()
-            return self._client
+            if self._connect is None:
+                self._connect = _found(scope)
+            if scope not in self._clients:
+                self._clients[scope] = self._connect(scope)
+            return self._clients[scope]
 
 
-def _connect() -> DockerClient:
+def _found(scope: Scope) -> Callable[[Scope], DockerClient]:
+    """Return what makes clients, once the engine has answered one of them."""
     import os
 
     import docker
     import docker.errors
+    import requests
 
+    where = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     try:
-        client = docker.from_env(timeout=60)
+        if where.startswith("unix://"):
+            return _by_socket(where.removeprefix("unix://"), scope)
+        client = docker.from_env(timeout=_TIMEOUT)
         client.ping()
-    except (docker.errors.DockerException, OSError) as error:
-        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise ToolMissing(
             f"the Docker engine at {where} does not answer",
             hint="start it (`systemctl start docker`), or set DOCKER_HOST to one that runs",
             detail=str(error).partition("\n")[0],
         ) from error
-    return client
+    return lambda _: client
+
+
+def _by_socket(path: str, scope: Scope) -> Callable[[Scope], DockerClient]:
+    import socket
+
+    from stagecraft.machine.calls import Calls, CallSocket
+
+    def dial(_: Scope) -> CallSocket:
+        connection = CallSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_TIMEOUT)
+        connection.connect(path)
+        return connection
+
+    calls = Calls(dial)
+    version = calls.newest(scope, _TIMEOUT)
+    return lambda wanted: calls.client(wanted, version, _TIMEOUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ class Scope:
         self._event = threading.Event()
         self._reason: StagecraftError | None = None
         self._children: list[Scope] = []
+        self._callbacks: list[Callable[[], None]] = []
+        self._timer: threading.Timer | None = None
         self.monotonic = monotonic
         self._ends = monotonic() + deadline if deadline else 0.0
         self._seconds = deadline
@@ -35,8 +38,27 @@ class Scope:
         if self._reason is None:
             self._reason = reason or Interrupted("interrupted", hint="run the command again")
         self._event.set()
+        for callback in list(self._callbacks):
+            callback()
         for child in list(self._children):
             child.cancel(self._reason)
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called when the work should stop, at once if it should already; return what takes that back.
+
+        It is for calls that block where nothing asks ``check``: it must end them without waiting itself.
+        """
+        self._callbacks.append(callback)
+        if self._event.is_set():
+            callback()
+        elif self._ends and self._timer is None:
+            self._arm()
+
+        def forget() -> None:
+            with contextlib.suppress(ValueError):
+                self._callbacks.remove(callback)
+
+        return forget
 
     @property
     def cancelled(self) -> bool:
@@ -49,7 +71,7 @@ class Scope:
             assert self._reason is not None
             raise self._reason
         if self._late:
-            raise TimedOut(f"not finished within {self._seconds:g} seconds")
+            raise self._too_late
 
     def sleep(self, seconds: float) -> None:
         """Wait, and raise as soon as the work should stop."""
@@ -62,6 +84,22 @@ class Scope:
     @property
     def _late(self) -> bool:
         return bool(self._ends) and self.monotonic() >= self._ends
+
+    def _arm(self) -> None:
+        """Cancel at the deadline, for whoever does not look at the clock."""
+        self._timer = threading.Timer(max(0.05, self._ends - self.monotonic()), self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _expire(self) -> None:
+        if not self._late:
+            self._arm()
+        elif not self._event.is_set():
+            self.cancel(self._too_late)
+
+    @property
+    def _too_late(self) -> TimedOut:
+        return TimedOut(f"not finished within {self._seconds:g} seconds")
 
     def _adopt(self, child: Scope) -> None:
         self._children.append(child)

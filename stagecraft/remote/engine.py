@@ -1,118 +1,105 @@
-"""Give a client of a host's container engine: a socket on this machine, each connection of which is a command there."""
+"""Give clients of a host's container engine: each connection of theirs is a command there."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import socket
-import tempfile
 import threading
-import time
-from pathlib import Path
+import weakref
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.errors import LockHeld, ProviderError, StagecraftError, ToolMissing
 from stagecraft_hookspecs.values import Command
 
-from stagecraft.remote.streams import LINGER, Stream
-
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from stagecraft.machine.calls import Calls, CallSocket
+    from stagecraft.machine.scope import Scope
     from stagecraft.remote.connection import Connection
     from stagecraft.remote.machine import RemoteMachine
+    from stagecraft.remote.tunnel import Tunnel
 
-_DIAL = Command(("docker", "system", "dial-stdio"))
+#: Seconds for an answer to a call, unless the call itself waits for something.
 _TIMEOUT = 60
-_BLOCK = 1 << 16
+_VERSION = Command(("docker", "version", "--format", "{{.Server.APIVersion}}"), timeout=20)
 
 
 class Engine:
-    """Open a host's engine once, whoever asks first; every call has a deadline, so that an engine that hangs is an error."""
+    """Reach a host's engine; every call has a deadline, ends with its scope, and is an error when the engine hangs.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    Args:
+        silence: Seconds without a byte after which the engine must answer another question, or counts as hung. It bounds the
+            streams that may be silent for long, which have no deadline.
+    """
+
+    def __init__(self, connection: Connection, silence: float = _TIMEOUT) -> None:
+        self._connection, self._silence = connection, silence
         self._lock = threading.Lock()
-        self._client: DockerClient | None = None
-        self._folder = ""
-        self._listener: socket.socket | None = None
+        self._calls: Calls | None = None
+        self._version = ""
+        self._clients: dict[Scope, DockerClient] = {}
+        self._tunnels: weakref.WeakSet[Tunnel] = weakref.WeakSet()
 
-    def client(self, machine: RemoteMachine) -> DockerClient:
-        """Return the client; raises ToolMissing when the engine does not answer."""
+    def client(self, machine: RemoteMachine, scope: Scope) -> DockerClient:
+        """Return the client whose calls ``scope`` ends; raises ToolMissing when the engine does not answer."""
+        self._connection.foreman()
         with self._lock:
-            if self._client is None:
-                self._client = self._open(machine)
-            return self._client
+            if scope not in self._clients:
+                self._clients[scope] = self._open(machine, scope)
+            return self._clients[scope]
 
     def close(self) -> None:
-        """Take the socket away."""
+        """End every call."""
         with self._lock:
-            client, self._client = self._client, None
-            if client is not None:
-                with contextlib.suppress(Exception):
-                    client.close()
-            if self._listener is not None:
-                self._listener.close()
-                self._listener = None
-            if self._folder:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = ""
+            calls, self._calls = self._calls, None
+            self._clients.clear()
+        if calls is not None:
+            calls.close()
+        for tunnel in list(self._tunnels):
+            tunnel.close()
 
-    def _open(self, machine: RemoteMachine) -> DockerClient:
-        import docker
+    def _open(self, machine: RemoteMachine, scope: Scope) -> DockerClient:
         import docker.errors
         import requests
 
-        self._connection.foreman()
-        address = self._listen()
+        from stagecraft.machine.calls import Calls
+
+        self._calls = self._calls or Calls(lambda call: self._dial(machine))
+        if not self._version:
+            try:
+                found = self._calls.newest(scope, _TIMEOUT)
+                self._calls.client(scope, found, _TIMEOUT)
+            except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+                raise self._missing(machine, error) from error
+            self._version = found
+        return self._calls.client(scope, self._version, _TIMEOUT)
+
+    def _dial(self, machine: RemoteMachine) -> CallSocket:
+        from stagecraft.remote.tunnel import Tunnel
+
+        tunnel = Tunnel(self._connection, self._silence, lambda: self._hung(machine)).start()
+        self._tunnels.add(tunnel)
+        return tunnel.near
+
+    def _hung(self, machine: RemoteMachine) -> StagecraftError | None:
+        """Return the error of an engine that answers nobody."""
         try:
-            client = docker.DockerClient(base_url=f"unix://{address}", timeout=_TIMEOUT, version="auto")
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise self._missing(machine, error) from error
-        # a call that outlives its connection must not be sent a second time
-        return client
-
-    def _listen(self) -> Path:
-        if not self._folder:
-            # unix socket paths are short: not below the project's folder
-            self._folder = tempfile.mkdtemp(prefix="stagecraft-")
-            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._listener.bind(str(Path(self._folder, "engine")))
-            self._listener.listen(64)
-            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-        return Path(self._folder, "engine")
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                threading.Thread(target=self._forward, args=(near,), daemon=True).start()
-
-    def _forward(self, near: socket.socket) -> None:
-        with near, contextlib.suppress(StagecraftError, OSError, EOFError), self._stream() as far:
-            sender = threading.Thread(target=_send, args=(near, far), daemon=True)
-            sender.start()
-            over = 0.0
-            while not far.ended and not (over and time.monotonic() - over > LINGER):
-                data, _ = far.receive(0.5)
-                if data:
-                    near.sendall(data)
-                elif far.reply.wait(0) and not over:
-                    over = time.monotonic()
-            with contextlib.suppress(OSError):
-                near.shutdown(socket.SHUT_RDWR)
-            sender.join(1.0)
-
-    def _stream(self) -> Stream:
-        return Stream(self._connection, self._connection.foreman(), _DIAL)
+            if machine.run(_VERSION, check=False).ok:
+                return None
+        except StagecraftError as error:
+            cause = error.message
+        else:
+            cause = ""
+        return ProviderError(
+            f"the Docker engine on {self._connection.host.name} no longer answers",
+            hint="look at `systemctl status docker` there; restart it if it hangs",
+            detail=cause,
+        )
 
     def _missing(self, machine: RemoteMachine, cause: Exception) -> StagecraftError:
         """Ask the host's own client why the engine does not answer."""
         where = f"on {self._connection.host.name}"
         try:
-            result = machine.run(
-                Command(("docker", "version", "--format", "{{.Server.APIVersion}}"), timeout=20), check=False
-            )
+            result = machine.run(_VERSION, check=False)
         except ToolMissing:
             return ToolMissing(
                 f"Docker is not installed {where}",
@@ -142,10 +129,3 @@ class Engine:
             hint="start it there: `sudo systemctl start docker`",
             detail=said,
         )
-
-
-def _send(near: socket.socket, far: Stream) -> None:
-    with contextlib.suppress(OSError, EOFError):
-        while data := near.recv(_BLOCK):
-            far.send(data)
-    far.send_end()

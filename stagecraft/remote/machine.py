@@ -104,8 +104,8 @@ class RemoteMachine:
         files.remove(self, path)
 
     def docker(self) -> DockerClient:
-        """Return a client of the host's container engine, through a tunnel that ends with the connection."""
-        return self._engine.client(self)
+        """Return a client of the host's container engine, whose calls end with the scope and with the connection."""
+        return self._engine.client(self, self._scope)
 
     def forward(self, address: str, port: int) -> AbstractContextManager[tuple[str, int]]:
         """Lend a loopback address of this machine that leads to ``address:port`` as the host sees it; see ``forward``."""

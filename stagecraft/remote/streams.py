@@ -88,6 +88,10 @@ class Stream:
         with contextlib.suppress(OSError, EOFError):
             self._channel.shutdown_write()
 
+    def wake(self) -> None:
+        """Have ``receive`` return."""
+        self._woken.set()
+
     def receive(self, seconds: float) -> tuple[bytes, bytes]:
         """Return what has come on standard output and standard error, waiting up to ``seconds`` for some."""
         self._woken.wait(seconds)
