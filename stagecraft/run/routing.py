@@ -74,16 +74,20 @@ class Router:
             self._leave(ctx, host)
             replace()
             return
+        led: tuple[Route, ...] = ()
         if _held(self.runtime.observe(ctx, host), routes):
             replace()
             self.proxy.ensure(ctx, host, routes)
         else:
-            self._ahead(ctx, host, routes, stopped)
+            led = self._ahead(ctx, host, routes, stopped)
             replace()
-        self.route(ctx, host)
+        self.route(ctx, host, led)
 
-    def route(self, ctx: Context, host: Host) -> None:
+    def route(self, ctx: Context, host: Host, led: tuple[Route, ...] = ()) -> None:
         """Lead every route to the release's instances that are well, and see that it is so.
+
+        Args:
+            led: What the proxy was told last: where that is right still, and the proxy says so, it is not told again.
 
         Raises:
             ProviderError: A route has nothing that is well behind it, or the proxy says that it leads elsewhere.
@@ -96,8 +100,14 @@ class Router:
                 f"no instance of {', '.join(empty)} on {host.name} is well, so its requests have nowhere to go",
                 hint=f"see `stagecraft logs --service {empty[0]} --host {host.name}`",
             )
+        if routes == led and not self._wrong(ctx, host, routes):
+            return
         self.proxy.switch(ctx, host, routes)
-        self._verify(ctx, host, routes)
+        if wrong := self._wrong(ctx, host, routes):
+            raise ProviderError(
+                f"the proxy on {host.name} does not lead {', '.join(wrong)} to the new release",
+                hint="see the proxy's log on that host",
+            )
 
     def drain(self, ctx: Context, host: Host) -> None:
         """Wait until what was replaced has no request in flight, as long as its grace allows."""
@@ -148,17 +158,19 @@ class Router:
         except ProviderError as error:
             ctx.log(f"the routes could not be led back yet: {error.message}", level="warning", host=host.name)
 
-    def _ahead(self, ctx: Context, host: Host, routes: tuple[Route, ...], stopped: Collection[str]) -> None:
+    def _ahead(
+        self, ctx: Context, host: Host, routes: tuple[Route, ...], stopped: Collection[str]
+    ) -> tuple[Route, ...]:
         """Move the routes of what runs beside the old already; take requests away from what is about to be stopped."""
         assert self.proxy is not None
         aimed = self._aimed(ctx, host, without=stopped)
-        serving = self.proxy.serving(ctx, host)
-        if any(set(serving.get(r.id, ())) != _names(r) for r in aimed if not r.redirect):
-            self.proxy.switch(ctx, host, aimed)
         going = [r for r in routes if r.service in stopped]
-        targets = tuple(sorted({_endpoint(name) for r in going for name in serving.get(r.id, ())}))
+        before = self.proxy.serving(ctx, host) if going else {}
+        self.proxy.switch(ctx, host, aimed)
+        targets = tuple(sorted({_endpoint(name) for r in going for name in before.get(r.id, ())}))
         if targets:
             self.proxy.drain(ctx, host, targets, max(r.grace for r in going))
+        return aimed
 
     def _leave(self, ctx: Context, host: Host) -> None:
         """Remove the proxy of the former release where this one has none: its instances publish the ports themselves."""
@@ -172,15 +184,11 @@ class Router:
             for r in self.deployment.routes_on(host.name)
         )
 
-    def _verify(self, ctx: Context, host: Host, routes: tuple[Route, ...]) -> None:
+    def _wrong(self, ctx: Context, host: Host, routes: tuple[Route, ...]) -> list[str]:
+        """Return the routes that lead elsewhere, as the proxy itself tells, sorted."""
         assert self.proxy is not None
         serving = self.proxy.serving(ctx, host)
-        wrong = sorted(r.id for r in routes if not r.redirect and set(serving.get(r.id, ())) != _names(r))
-        if wrong:
-            raise ProviderError(
-                f"the proxy on {host.name} does not lead {', '.join(wrong)} to the new release",
-                hint="see the proxy's log on that host",
-            )
+        return sorted(r.id for r in routes if not r.redirect and set(serving.get(r.id, ())) != _names(r))
 
     def _wanted(self, service: str) -> bool:
         return any(s.replicas for s in self.deployment.services if s.name == service)

@@ -82,14 +82,26 @@ def test_what_runs_beside_the_old_is_led_to_before_anything_is_replaced(ctx: Any
     world = World(OLD, NEW)
     world.table = {"web-80": ("10.0.0.1:8000",)}
     router(world, WEB).switch(ctx, HOST, then(world, "replace"), ())
-    assert world.happened == ["lead web-80=10.0.0.2:8000", "replace", "lead web-80=10.0.0.2:8000"]
+    assert world.happened == ["lead web-80=10.0.0.2:8000", "replace"]
 
 
 def test_nothing_is_led_twice_where_nothing_changed(ctx: Any) -> None:
     world = World(NEW)
     world.table = {"web-80": ("10.0.0.2:8000",)}
     router(world, WEB).switch(ctx, HOST, then(world, "replace"), ())
-    assert world.happened == ["replace", "lead web-80=10.0.0.2:8000"]
+    assert world.happened == ["lead web-80=10.0.0.2:8000", "replace"]
+
+
+def test_what_became_of_a_route_meanwhile_is_put_right(ctx: Any) -> None:
+    world = World(NEW)
+    router(world, WEB).switch(ctx, HOST, lambda: world.table.clear(), ())
+    assert world.happened == ["lead web-80=10.0.0.2:8000"] * 2
+
+
+def test_an_instance_that_came_in_meanwhile_is_led_to(ctx: Any) -> None:
+    world, more = World(NEW), attrs.evolve(NEW, id="web-more", address="10.0.0.3")
+    router(world, WEB).switch(ctx, HOST, lambda: world.present.append(more), ())
+    assert world.happened == ["lead web-80=10.0.0.2:8000", "lead web-80=10.0.0.2:8000,10.0.0.3:8000"]
 
 
 def test_what_must_stop_first_loses_its_requests_before_and_gets_them_back_after(ctx: Any) -> None:
@@ -131,7 +143,7 @@ def test_nothing_that_is_well_behind_a_route_is_an_error(ctx: Any) -> None:
 def test_a_service_of_no_replicas_needs_nothing_behind_its_route(ctx: Any) -> None:
     world = World()
     router(world, attrs.evolve(WEB, replicas=0)).switch(ctx, HOST, then(world, "replace"), ())
-    assert world.happened[-1] == "lead web-80=-"
+    assert world.happened == ["lead web-80=-", "replace"]
 
 
 def test_a_proxy_that_leads_elsewhere_is_an_error(ctx: Any) -> None:
