@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LOG_LINES = 20
 TASKS = 6
 PROBE_LINES = 8
+#: Exit codes of what was told to stop: heeded, killed, ended by SIGTERM.
+STOPPED = (0, 137, 143)
 
 
 def unhealthy(
@@ -82,10 +84,10 @@ def inside(site: Site, host: Host, container: str) -> dict[str, Any]:
     try:
         api = site.api(host)
         raw = engine.unless_gone(host.name, "inspect a container", lambda: api.inspect_container(container)) or {}
-        health = (raw.get("State") or {}).get("Health") or {}
-        probes = health.get("Log") or []
-        if health.get("Status") == "unhealthy":
-            found["why"] = "is unhealthy"  # the swarm then stops the task, and its exit code says nothing
+        state = raw.get("State") or {}
+        probes = (state.get("Health") or {}).get("Log") or []
+        if was_unhealthy(state):
+            found["why"] = "is unhealthy"
         if probes:
             output = str(probes[-1].get("Output") or "").strip()
             end = "\n".join(
@@ -98,6 +100,17 @@ def inside(site: Site, host: Host, container: str) -> dict[str, Any]:
     except ProviderError as error:
         site.ctx.log(f"no logs of the failed task: {error.message}", level="debug", host=host.name)
     return found
+
+
+def was_unhealthy(state: Mapping[str, Any]) -> bool:
+    """Tell whether a container was stopped for its health: its last probe failed, and it did not end by itself; pure.
+
+    The engine calls every container unhealthy that has ended, and one that is stopped may well exit with 0.
+    """
+    health = state.get("Health") or {}
+    probes = health.get("Log") or []
+    failing = bool(probes) and probes[-1].get("ExitCode") != 0
+    return failing and health.get("Status") == "unhealthy" and state.get("ExitCode") in STOPPED
 
 
 def hint(data: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
+from stagecraft_swarm.diagnosis import was_unhealthy
 from stagecraft_swarm.verdict import Wanted, judge
 
 WANTS = Wanted("new", "rel-2", 2)
@@ -74,3 +75,13 @@ def test_what_finishes_is_done_when_it_ended_well() -> None:
     assert judge({}, [task("complete", "shutdown")], once, (), strict=True).done
     assert judge({}, [task("failed", "shutdown", ContainerStatus={"ExitCode": 1})], once, (), strict=True).why
     assert not judge({}, [task("running")], once, (), strict=True).done
+
+
+def test_an_exit_is_not_taken_for_ill_health() -> None:
+    """Whatever ended is unhealthy to the engine; only a failed probe of what was then stopped says why."""
+    ill = {"Status": "unhealthy", "Log": [{"ExitCode": 1}]}
+    assert was_unhealthy({"ExitCode": 0, "Health": ill})
+    assert was_unhealthy({"ExitCode": 137, "Health": ill})
+    assert not was_unhealthy({"ExitCode": 3, "Health": ill})
+    assert not was_unhealthy({"ExitCode": 0, "Health": {"Status": "unhealthy", "Log": [{"ExitCode": 0}]}})
+    assert not was_unhealthy({"ExitCode": 0, "Health": {"Status": "unhealthy"}})
