@@ -30,6 +30,8 @@ show() { printf '\\n= %s\\n' "$1"; [ ! -f "$2" ] || sed 's/^/|/' "$2" || exit 1;
 show current "$home/current"
 show stopping "$home/stopping"
 show version "$home/compose-version"
+printf '\\n= shipped\\n'
+[ ! -d "$home/releases" ] || (cd "$home/releases" && for id in *; do echo "|$id"; done)
 current=; [ ! -f "$home/current" ] || read -r current < "$home/current"
 for id in "$@" $current; do show "release $id" "$home/releases/$id/services.json"; done
 """
@@ -69,12 +71,14 @@ class Memory:
         stopping: Who began stops (a release, ``-``, or empty), then the containers' ids.
         compose: Version of Docker Compose that was found there, or empty.
         releases: Release to what it wants; those that were asked about and are there.
+        shipped: All releases that have a folder there.
     """
 
     current: str = ""
     stopping: tuple[str, ...] = ()
     compose: str = ""
     releases: Mapping[str, Mapping[str, Unit]] = attrs.field(factory=dict)
+    shipped: frozenset[str] = frozenset()
 
     def units(self, release_id: str) -> Mapping[str, Unit] | None:
         """Return what a release wants here; None when it was never prepared here."""
@@ -97,7 +101,8 @@ def recall(machine: Machine, home: str, releases: Iterable[str] = ()) -> Memory:
         if kind == "release" and text:
             found[release_id] = _units(machine.host.name, f"{naming.release_folder(home, release_id)}", text)
     plain = {key: texts.get(key, "").strip() for key in ("current", "stopping", "version")}
-    return Memory(plain["current"], tuple(plain["stopping"].split()), plain["version"], found)
+    shipped = frozenset(texts.get("shipped", "").splitlines())
+    return Memory(plain["current"], tuple(plain["stopping"].split()), plain["version"], found, shipped)
 
 
 def sections(output: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from stagecraft_hookspecs.values import Command
+
 from stagecraft_compose import images, naming, walk
 from stagecraft_compose.containers import Container, assign
 from stagecraft_compose.memory import Memory
@@ -13,6 +15,9 @@ from stagecraft_compose.switch import stop_all
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.runtime import Target
+
+#: Seconds that removing what has expired may take.
+REMOVING = 120.0
 
 
 def retire(site: Site, target: Target) -> None:
@@ -54,8 +59,8 @@ def _expire(site: Site, target: Target, known: Memory, used: set[str]) -> None:
     keep: set[str] = set()
     for old in sorted(stay - {""}):
         keep |= {unit.image for unit in (known.units(old) or {}).values()}
-    for old in gone:
-        if old not in used:
-            site.machine.remove(site.folder(old))
+    folders = [site.folder(old) for old in gone if old in known.shipped and old not in used]
+    if folders:
+        site.machine.run(Command(("rm", "-rf", "--", *folders), cwd="/", timeout=REMOVING))
     if gone:
         images.prune(site.engine, keep)

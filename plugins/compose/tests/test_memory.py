@@ -37,6 +37,7 @@ def test_everything_is_read_back(tmp_path: Path) -> None:
     assert (known.current, known.compose) == ("r2", "2.26.1")
     assert known.begun == {"aaa", "bbb"}, "a file may end without a newline"
     assert sorted(known.releases) == ["r2", "r3"]
+    assert known.shipped == {"r1", "r2", "r3"}
     assert known.units("r2") == {"web": UNIT}
     assert known.units("gone") is None
 
