@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tarfile
-from collections.abc import Collection, Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -97,7 +99,9 @@ def add_blob(data: bytes, kind: str, folder: Path) -> Blob:
     """Write a small blob."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     path = folder / digest.partition(":")[2]
-    path.write_bytes(data)
+    with _draft(folder) as (file, place):
+        file.write(data)
+        place(path)
     return Blob(digest, len(data), path, kind)
 
 
@@ -169,16 +173,32 @@ def _store(content: IO[bytes], name: str, size: int, folder: Path, without: Coll
         return f"sha256:{named}"
     if named and (folder / named).exists() and (folder / named).stat().st_size == size:
         return f"sha256:{named}"
-    digest, draft = hashlib.sha256(), folder / "draft"
-    with draft.open("wb") as file:
+    digest = hashlib.sha256()
+    with _draft(folder) as (file, place):
         while piece := content.read(_PIECE):
             digest.update(piece)
             file.write(piece)
-    found = digest.hexdigest()
-    if named not in ("", found):
-        raise ValueError(f"the blob {named[:12]} of the archive is damaged")
-    draft.replace(folder / found)
+        found = digest.hexdigest()
+        if named not in ("", found):
+            raise ValueError(f"the blob {named[:12]} of the archive is damaged")
+        place(folder / found)
     return f"sha256:{found}"
+
+
+@contextlib.contextmanager
+def _draft(folder: Path) -> Iterator[tuple[IO[bytes], Callable[[Path], None]]]:
+    """Yield a file that nobody else writes, and a function that puts it, whole, in its place; several images are saved at once."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="draft-", delete=False) as file:
+        draft = Path(file.name)
+
+        def place(path: Path) -> None:
+            file.flush()
+            draft.replace(path)
+
+        try:
+            yield cast("IO[bytes]", file), place
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _compression(path: Path) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import tarfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -168,3 +171,24 @@ def test_pieces_are_gathered_and_none_is_lost() -> None:
 
     assert b"".join(pieces) == b"ab" * 7
     assert [len(piece) for piece in pieces] == [6, 6, 2]
+
+
+def test_images_that_share_a_layer_are_saved_at_the_same_time(tmp_path: Path) -> None:
+    # in pieces that come slowly, so that both are within the same layer
+    shared = b"shared" * 20_000
+    meet = threading.Barrier(2)
+
+    def slowly(archived: Iterator[bytes]) -> Iterator[bytes]:
+        for number, piece in enumerate(archived):
+            if number % 40 == 0:
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    meet.wait(1)
+            yield piece
+        meet.abort()
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda top: read_archive(slowly(old_layout(shared, top)), tmp_path), [b"one", b"two"]))
+    for image, top in zip(both, [b"one", b"two"], strict=True):
+        assert [b"".join(layer.pieces()) for layer in image.layers] == [shared, top]
+        assert sha(b"".join(image.manifest.pieces())) == image.manifest.digest.removeprefix("sha256:")
+    assert not list(tmp_path.glob("draft*"))
