@@ -279,8 +279,12 @@ class _Run:
         return version
 
     def _once_more(self) -> None:
-        """Deploy again without a fault: it must work, and leave nothing lying about."""
-        self._deploy(self.last)
+        """Deploy again without a fault: it must work, and leave nothing lying about.
+
+        What could not be brought is brought now; what is there already is deployed as it is.
+        """
+        serves = self.site.served[-1:] == [self.version]
+        self._deploy(self.version if serves else self.last)
         if not self.site.usual:
             self.site.usual.update(verdict.usual(self.site))
         if found := verdict.leftovers(self.site, self.pids):
@@ -295,7 +299,8 @@ class _Run:
         served, seen = verdict.serves(self.site, version)
         if served is None:
             raise Failed(f"a further deploy ended with 0: {seen}")
-        self.site.served.append(version)
+        if self.site.served[-1:] != [version]:
+            self.site.served.append(version)
 
     def _add_host(self, stack: ExitStack) -> None:
         """Have the environment name one host more, without an engine or with an old one."""
