@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.faults import calls, durability, powercut, races, report
 from tests.faults.__main__ import FULL
+from tests.faults.fleet import cases, matrix, table
+from tests.testbed import needs
 from tools.figures import Figure, NotMeasured
 
 
@@ -26,6 +30,24 @@ def power_cuts() -> list[Figure]:
 def lock_races() -> list[Figure]:
     """Let deployers race for the lock; kill and freeze its holder."""
     return _figures(races.measure())
+
+
+def fleet() -> list[Figure]:
+    """Break deploys over three hosts at every step in every way, and judge from outside how they end."""
+    for part in (needs.docker(), needs.hosts(), needs.registry()):
+        if isinstance(part, needs.Missing):
+            raise NotMeasured(f"{part.reason}; STAGECRAFT_TESTBED=1 brings hosts up (Debian, root)")
+    chosen = cases.choose()
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "outcomes.jsonl"
+        matrix.run_all(chosen, results, jobs=2)
+        outcomes = matrix.latest(results, chosen)
+    print(table.of(outcomes, len(chosen)))
+    ended = sum(o.verdict != "failed" for o in outcomes)
+    return [
+        Figure("step x fault cases over hosts", len(chosen), "cases", ">= 200", len(chosen) >= 200),
+        Figure("cases that ended in an allowed state", ended, "cases", f"{len(chosen)}", ended == len(chosen)),
+    ]
 
 
 def _figures(measured: Sequence[report.Figure]) -> list[Figure]:

@@ -13,11 +13,13 @@ from typing import Any
 GROUPS = {
     "bench": {
         "deploy": "tools.bench_deploy:measure",
+        "fleet": "tools.bench_fleet:measure",
         "images": "tools.bench_images:measure",
         "plan": "tools.bench_plan:measure",
         "startup": "tools.bench_startup:measure",
     },
     "faults": {
+        "fleet": "tools.fault_groups:fleet",
         "kills": "tools.fault_groups:kills",
         "power-cuts": "tools.fault_groups:power_cuts",
         "races": "tools.fault_groups:lock_races",
