@@ -23,10 +23,11 @@ services:
     healthcheck:
       test: [CMD, python3, -ISc, "import socket as s; c = s.create_connection(('127.0.0.1', 8000), 2); c.settimeout(2);
         c.send(b'GET /health HTTP/1.0\\\\r\\\\n\\\\r\\\\n'); assert b' 200 ' in c.recv(99)"]
-      interval: 1s
-      timeout: 3s
-      retries: 3
-      start_period: 20s
+      interval: 20s
+      start_interval: 500ms
+      timeout: 20s
+      retries: 2
+      start_period: @START@
     stop_grace_period: 2s
   worker:
     image: app:1
@@ -108,7 +109,12 @@ class Site(Fleet):
             config = config.replace(f"@{key}@", value)
         self.write("stagecraft.yml", config)
         extra = f'\n    ports: ["{port}:8000"]' if port else ""
-        self.write("docker-compose.yml", COMPOSE.replace("@EXTRA@", extra).replace("@VERSION@", version))
+        compose = COMPOSE.replace("@EXTRA@", extra).replace("@VERSION@", version)
+        if broken:
+            # nothing is to be waited for
+            compose = compose.replace("interval: 20s", "interval: 1s").replace("@START@", "0s")
+        # a probe may take long where everything else runs beside it
+        self.write("docker-compose.yml", compose.replace("@START@", "120s"))
         self.write("stagecraft_hooks.py", HOOK)
         lines = ["FROM app:1", f"ENV APP_VERSION={version}", *([f"ENV APP_BROKEN={broken}"] if broken else [])]
         self.write("web/Dockerfile", "\n".join(lines) + "\n")
