@@ -157,6 +157,17 @@ class RunContext:
             self.fleet.connect_all(remote)
         return {host: self.home(host) for host in remote}
 
+    def regain(self, name: str, seconds: float) -> None:
+        """Take the lease of a host again if it was lost and nobody has had it since; do nothing for one that is held.
+
+        Raises:
+            LockHeld: Somebody has or had it.
+            ProviderError: The host cannot be reached for so many seconds.
+        """
+        for host in self._hosts:
+            if host.name == name and is_remote(host):
+                self.fleet.regain(host, self.scope, seconds)
+
     def close(self) -> None:
         """Close the connections to other machines; what still runs there is ended. The command's edge calls this."""
         self._remote.close()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from stagecraft_hookspecs.errors import UserError
 from stagecraft_hookspecs.values import Command, Secret
 
-from stagecraft.remote.foreman import word, words
+from stagecraft.remote.quoting import word, words
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 

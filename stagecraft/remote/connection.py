@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Sessions per SSH connection beside the foreman's; sshd's MaxSessions is ten unless set otherwise.
 _STREAMS = 8
+#: Bytes that the foreman's session may have on their way to us; answers to signs of life queue behind them.
+_WINDOW = 1 << 19
 
 
 class Connection:
@@ -58,6 +60,18 @@ class Connection:
                     raise ProviderError(f"the connection to {self.host.name} is closed")
                 self._foreman = self._open()
             return self._foreman
+
+    def reopen(self) -> Foreman:
+        """Connect anew and return a shell that nobody else gets until it is adopted."""
+        with self._lock:
+            if self._closed:
+                raise ProviderError(f"the connection to {self.host.name} is closed")
+            return self._open()
+
+    def adopt(self, foreman: Foreman) -> None:
+        """Let commands run in a shell that has taken the lease again."""
+        with self._lock:
+            self._foreman = self.leased = foreman
 
     def relax(self, foreman: Foreman) -> None:
         """Have signs of life sent and expected as without a lease."""
@@ -105,9 +119,9 @@ class Connection:
             with contextlib.suppress(Exception):
                 link.ssh.close()
         ssh = self._dialer.dial(self.route)
-        self._links = [_Link(ssh, _STREAMS)]
+        self._links = links = [_Link(ssh, _STREAMS)]
         limit = self.route.interval * self.route.misses
-        foreman = Foreman(self._channel(ssh), self.route.interval, limit, _closing(ssh))
+        foreman = Foreman(self._channel(ssh, _WINDOW), self.route.interval, limit, lambda: _close(links))
         try:
             foreman.start()
         except ProviderError as error:
@@ -146,11 +160,11 @@ class Connection:
                 link.used += 1
             return link
 
-    def _channel(self, ssh: Ssh) -> Channel:
+    def _channel(self, ssh: Ssh, window: int | None = None) -> Channel:
         from paramiko import ChannelException, SSHException
 
         try:
-            return ssh.transport.open_session(timeout=self.route.timeout)
+            return ssh.transport.open_session(window_size=window, timeout=self.route.timeout)
         except ChannelException:
             raise
         except (SSHException, EOFError, OSError) as error:
@@ -169,14 +183,11 @@ class _Link:
         self.opening = threading.Lock()
 
 
-def _closing(ssh: Ssh) -> Callable[[], None]:
-    def close() -> None:
-        # from whichever thread noticed: waiting for a peer that is gone would take for ever
-        transport = ssh.transport
-        if transport is not None:
-            threading.Thread(target=_quietly, args=(transport.close,), daemon=True).start()
-
-    return close
+def _close(links: list[_Link]) -> None:
+    """Close what goes with a shell that has ended, in threads: waiting for a peer that is gone would take for ever."""
+    for link in list(links):
+        if link.ssh.transport is not None:
+            threading.Thread(target=_quietly, args=(link.ssh.transport.close,), daemon=True).start()
 
 
 def _quietly(close: Callable[[], None]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,6 @@ from stagecraft.remote.route import Router
 from stagecraft.remote.ssh import Dialer
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from stagecraft_hookspecs.state import Lease
 
     from stagecraft.machine.scope import Scope
@@ -43,6 +42,7 @@ class Fleet:
         self._router = Router(environ)
         self._dialer = Dialer(HostKeys(root / ".stagecraft" / "known_hosts", log))
         self._lock = threading.Lock()
+        self._lease: FleetLease | None = None
         self._connections: dict[str, tuple[Connection, Engine]] = {}
 
     def machine(self, host: Host, scope: Scope) -> RemoteMachine:
@@ -82,14 +82,25 @@ class Fleet:
         if failed:
             raise gathered(failed, len(hosts))
 
+    @contextlib.contextmanager
     def lease(
         self, homes: Mapping[Host, str], inner: Lease, wait: float, scope: Scope, *, ttl: float = 0.0, release: str = ""
-    ) -> AbstractContextManager[FleetLease]:
+    ) -> Iterator[FleetLease]:
         """Hold the environment's lock on hosts; see ``stagecraft.remote.lease``."""
         from stagecraft.remote.lease import TTL, lease
 
         known = {self.connection(host): home for host, home in homes.items()}
-        return lease(known, inner, wait, scope, ttl=ttl or TTL, release=release)
+        with lease(known, inner, wait, scope, ttl=ttl or TTL, release=release) as held:
+            self._lease = held
+            try:
+                yield held
+            finally:
+                self._lease = None
+
+    def regain(self, host: Host, scope: Scope, seconds: float) -> None:
+        """Take the lock of a host again if it was lost; see ``FleetLease.regain``. Without a lease, do nothing."""
+        if self._lease is not None:
+            self._lease.regain(self.connection(host), scope, seconds)
 
     def close(self) -> None:
         """End what runs on the hosts and close all connections."""

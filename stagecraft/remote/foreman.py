@@ -5,23 +5,26 @@ from __future__ import annotations
 import contextlib
 import queue
 import secrets
-import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.errors import ProviderError, ToolMissing
 
+from stagecraft.remote.quoting import quoted
 from stagecraft.remote.results import Parser, Reply
 from stagecraft.remote.ssh import now
+from stagecraft.remote.woken import Woken
 
 if TYPE_CHECKING:
     from paramiko import Channel
 
 _BLOCK = 1 << 16
 _GREETING = 20.0
+#: Seconds for which other traffic of the connection lets a frame of up to so many bytes go first.
+_PRECEDENCE, _SMALL = 1.0, 1 << 14
 
 
 class Foreman:
@@ -37,6 +40,7 @@ class Foreman:
         folder: Its private folder on the host, gone when it ends.
         home: The login folder.
         beat: When the last sign of life that was answered had been sent.
+        cut: Whether it ended because the connection did.
     """
 
     def __init__(self, channel: Channel, interval: float, limit: float, lost: Callable[[], None]) -> None:
@@ -51,9 +55,12 @@ class Foreman:
         self._count = 0
         self._pings: dict[str, float] = {}
         self._ready = threading.Event()
+        self._answered = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
         self._woken = Woken()
         self.folder = self.home = ""
-        self.alive = True
+        self.alive, self.cut = True, False
         self.beat = self._heard = now()
 
     def start(self) -> None:
@@ -69,9 +76,8 @@ class Foreman:
         greeting = self._parser.greeting
         if greeting is None:
             said = self._parser.noise
-            cut = not channel.get_transport().is_active()
             self.end()
-            if cut:
+            if self.cut:
                 raise ProviderError(
                     "the connection was lost before anything was run",
                     hint="check the network and the host, then repeat",
@@ -97,12 +103,13 @@ class Foreman:
         name = attached or self.name()
         with self._lock:
             reply = self._replies[name] = Reply(name)
-            frames = self._clearing()
+            frames = [self._clearing()] if self._done else []
             for start in range(0, len(stdin), _BLOCK):
                 block = stdin[start : start + _BLOCK]
-                frames += b"i %s %d\n%s" % (name.encode(), len(block), block)
-            frames += b"%s %s %s\n" % (b"s" if attached else b"r", name.encode(), text.encode(errors="surrogateescape"))
-        self._send(frames, reply)
+                frames.append(b"i %s %d\n%s" % (name.encode(), len(block), block))
+            line = b"%s %s %s\n" % (b"s" if attached else b"r", name.encode(), text.encode(errors="surrogateescape"))
+        # signs of life may come between two frames of large input, not between small ones, which leave in one packet
+        self._send([*frames, line] if stdin else [b"".join([*frames, line])], reply)
         return reply
 
     def ask(self, kind: str, text: str = "") -> Reply:
@@ -110,7 +117,7 @@ class Foreman:
         reply = Reply(self.name("l"))
         with self._lock:
             self._replies[reply.name] = reply
-        self._send(f"{kind} {reply.name} {text}\n".encode(errors="surrogateescape"), reply)
+        self._send([f"{kind} {reply.name} {text}\n".encode(errors="surrogateescape")], reply)
         return reply
 
     def cancel(self, reply: Reply, kill: bool = False) -> None:
@@ -122,6 +129,19 @@ class Foreman:
         self._heard = now()
         self.interval, self.limit = interval, limit
         self._frames.put(b"")
+
+    def confirmed(self, age: float) -> bool:
+        """Tell whether the host has answered a sign of life that is at most ``age`` seconds old, giving a late answer some time."""
+        until = now() + age
+        while self.alive and self.beat <= now() - age and now() < until:
+            self._answered.clear()
+            self._frames.put(b"")
+            self._answered.wait(0.5)
+        return self.alive and self.beat > now() - age
+
+    def give_way(self) -> None:
+        """Let a frame that waits to be sent go first; for whoever sends much over the same connection."""
+        self._free.wait(_PRECEDENCE)
 
     def end(self) -> None:
         """End the shell and all that it runs, without waiting for it."""
@@ -135,23 +155,30 @@ class Foreman:
         done, self._done = self._done, []
         return b"".join(b"d %s\n" % name.encode() for name in done)
 
-    def _send(self, frames: bytes, reply: Reply) -> None:
+    def _send(self, frames: Iterable[bytes], reply: Reply) -> None:
         if not self.alive:
             reply.lose()
-        self._frames.put(frames)
+        for frame in frames:
+            self._frames.put(frame)
 
     def _write(self) -> None:
+        due = now() + self.interval
         try:
             while self.alive:
                 try:
-                    frames = self._frames.get(timeout=self.interval)
+                    frame = self._frames.get(timeout=max(0.0, min(due - now(), self.interval)))
                 except queue.Empty:
-                    frames = b""
-                if not frames:
+                    frame = b""
+                # however many frames there are, signs of life go between them
+                if not frame or now() >= due:
                     name = self.name("p")
                     self._pings[name] = now()
-                    frames = b"p %s\n" % name.encode()
-                self._channel.sendall(frames)
+                    frame = b"p %s\n%s" % (name.encode(), frame)
+                    due = now() + self.interval
+                if len(frame) <= _SMALL:
+                    self._free.clear()
+                self._channel.sendall(frame)
+                self._free.set()
         except (OSError, EOFError):
             self._gone()
 
@@ -170,8 +197,9 @@ class Foreman:
             if heard:
                 self._heard = now()
                 self._deliver()
-            over = channel.closed or channel.eof_received
-            if (over and not channel.recv_ready()) or now() - self._heard > self.limit:
+            ended = channel.eof_received
+            if ((ended or channel.closed) and not channel.recv_ready()) or now() - self._heard > self.limit:
+                self.cut = not ended
                 self._gone()
 
     def _deliver(self) -> None:
@@ -179,6 +207,7 @@ class Foreman:
             self._ready.set()
         for name in self._parser.pongs():
             self.beat = max(self.beat, self._pings.pop(name, self.beat))
+            self._answered.set()
         for note in self._parser.results():
             reply = self._replies.get(note.name)
             if reply is not None and reply.take(note):
@@ -196,24 +225,11 @@ class Foreman:
             with contextlib.suppress(Exception):
                 self._channel.close()
             self._ready.set()
+            self._answered.set()
+            self._free.set()
             for reply in replies:
                 reply.lose()
             self._lost()
-
-
-class Woken:
-    """Be told by both buffers of a channel that something came; one of them running dry says nothing about the other."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self.wait, self.forget = self._event.wait, self._event.clear
-
-    def set(self) -> None:
-        """Be told."""
-        self._event.set()
-
-    def clear(self) -> None:
-        """Be told that one buffer is empty."""
 
 
 @cache
@@ -221,18 +237,3 @@ def program() -> str:
     """Return the foreman's program without its comments."""
     lines = Path(__file__).with_name("foreman.sh").read_text().splitlines()
     return "\n".join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
-
-
-def quoted(text: str) -> str:
-    """Return text without single quotes as one word for whatever login shell there is."""
-    return "'" + text + "'"
-
-
-def words(argv: tuple[str, ...]) -> str:
-    """Return words for a shell, on one line whatever they hold."""
-    return " ".join(word(w) for w in argv)
-
-
-def word(text: str) -> str:
-    """Return one word for the foreman's shell; a newline becomes its variable, since frames are lines."""
-    return '"$nl"'.join(map(shlex.quote, text.split("\n")))

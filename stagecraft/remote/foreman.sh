@@ -9,11 +9,17 @@ nonce=$1 m=$$ w= h= nl="
 for t in "${XDG_RUNTIME_DIR:-}" /dev/shm "${TMPDIR:-}" /tmp; do
   case $t in /*) ;; *) continue ;; esac
   case $t in *[!A-Za-z0-9/._-]*) continue ;; esac
+  # what a shell left that was killed together with its watchdog; its commands may still run
+  for d in "$t"/stagecraft-*/m; do
+    { [ -O "$d" ] && read -r o <"$d"; } 2>/dev/null || continue
+    kill -0 "$o" 2>/dev/null || kill -0 "-$o" 2>/dev/null || rm -rf "${d%/m}"
+  done
   d=$t/stagecraft-$nonce
-  mkdir -m 700 "$d" 2>/dev/null && mkfifo "$d/q" 2>/dev/null && break
-  rmdir "$d" 2>/dev/null
+  mkdir -m 700 "$d" 2>/dev/null && mkfifo "$d/q" 2>/dev/null && echo $m 2>/dev/null >"$d/m" && break
+  rm -rf "$d"
   d=
 done
+o=
 [ "$d" ] || { printf "\n%s 0 no folder for temporary files can be written\n" "$nonce"; exit 1; }
 for t in setsid mkfifo dd wc head; do
   command -v $t >/dev/null || { printf "\n%s 0 %s is not installed\n" "$nonce" "$t"; rm -rf "$d"; exit 1; }
@@ -138,7 +144,8 @@ serve() {
   say R "$i" $c
 }
 
-# Take the lock of the folder $2 for $3, or answer who has it. Time to live: $1 seconds.
+# Take the lock of the folder $2 for $3, or answer who has it. Time to live: $1 seconds. With $4, take it only if nobody had it
+# after the one whose record that is: the lock file keeps the last.
 lock() {
   [ -d "$2" ] || mkdir -p "$2" 2>/dev/null
   if ! { true 9<>"$2/lock"; } 2>/dev/null; then say L "$i" 2; return; fi
@@ -157,7 +164,10 @@ lock() {
     mkdir "$2/lock.d" 2>/dev/null || { held "$2"; return; }
   fi
   [ $f = 1 ] || echo $m >"$2/lock.d/pid"
+  t=
+  [ -z "${4:-}" ] || { read -r t 2>/dev/null <"$2/lock"; [ "$t" = "$4" ]; } || { h=$2; unlock; say L "$i" 3 "$t"; return; }
   h=$2
+  { printf "%s\n" "$3" >"$h/lock"; } 2>/dev/null
   guard 1 "$1"
   { printf "%s %s\n%s\n" $m $w "$3" >"$h/holder.new" && mv "$h/holder.new" "$h/holder"; } 2>/dev/null
   say L "$i" 0

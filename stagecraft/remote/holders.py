@@ -22,7 +22,8 @@ if command -v flock >/dev/null; then [ -e lock ] || exit 0; flock -n lock true &
 else [ -d lock.d ] || exit 0; read -r p <lock.d/pid; kill -0 "$p" 2>/dev/null || exit 0; fi
 echo held
 [ ! -e holder ] || cat holder"""
-# The watchdog ends everything in its order; who still has the lock open after that is ended by name.
+# The watchdog ends everything in its order; who still has the lock open after that is ended by name. A lock that was broken
+# has no last holder, so that the one from whom it was taken does not take it back.
 _BREAK = """cd -- "$1" 2>/dev/null || exit 0
 free() {
   if command -v flock >/dev/null; then flock -n lock true; else [ ! -d lock.d ]; fi
@@ -38,7 +39,8 @@ for s in TERM KILL; do
   sleep 1
 done
 free || exit 3
-rm -rf holder lock.d"""
+rm -rf holder lock.d
+: >lock"""
 
 
 def holders(fleet: Fleet, homes: Mapping[Host, str], scope: Scope | None = None) -> dict[str, Holder | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import attrs
 from stagecraft_hookspecs.errors import LockHeld, ProviderError, StagecraftError
 from stagecraft_hookspecs.state import Holder, Lease
 
-from stagecraft.remote.foreman import words
+from stagecraft.remote.quoting import words
 from stagecraft.remote.ssh import now
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Seconds without a sign of life after which a host ends what the holder runs there and frees the lock.
 TTL = 10.0
-_BEAT = 2.0
+_BEAT, _PATIENCE = 1.0, 1.5
 _ANSWER = 15.0
 _LONGEST = 1500
 
@@ -35,22 +36,64 @@ class FleetLease(Lease):
 
     Attributes:
         inner: The state provider's.
-        taken: Host name to the foreman that has the lock there.
+        homes: The environment's folder on each host.
+        taken: The foreman that has the lock on each host.
+        about: What hosts keep about this lease.
     """
 
     inner: Lease
-    taken: Mapping[str, Foreman]
+    homes: Mapping[Connection, str]
+    taken: dict[Connection, Foreman]
     ttl: float
+    about: str
 
     def alive(self) -> bool:
-        """Tell whether the lock is still ours everywhere; asks nobody."""
+        """Tell whether the lock is still ours everywhere.
+
+        Asks nobody, unless an answer is late: then it waits for that one, at most the time to live.
+        """
         return self.inner.alive() and not self.lost
 
     @property
     def lost(self) -> tuple[str, ...]:
         """Return the hosts on which the lock may be somebody else's."""
-        late = now() - self.ttl
-        return tuple(sorted(name for name, f in self.taken.items() if not f.alive or f.beat <= late))
+        return tuple(sorted(c.host.name for c, f in self.taken.items() if not f.confirmed(self.ttl)))
+
+    def regain(self, connection: Connection, scope: Scope, seconds: float) -> None:
+        """Take the lock of a lost host again as soon as it can be reached; do nothing where it is still held.
+
+        Raises:
+            LockHeld: Somebody has it, had it since, or broke ours: nothing may be changed there.
+            ProviderError: The host could not be reached for so many seconds.
+        """
+        if connection not in self.taken or self.taken[connection].confirmed(self.ttl):
+            return
+        until = scope.monotonic() + seconds
+        while True:
+            scope.check()
+            try:
+                foreman = connection.reopen()
+                try:
+                    _ask(connection, foreman, self.homes[connection], self.about, self.ttl, again=True)
+                except BaseException:
+                    foreman.end()
+                    raise
+                self.taken[connection] = foreman
+                connection.adopt(foreman)
+            except LockHeld as error:
+                # our own shell has it until it notices that nobody speaks to it any more
+                if not isinstance(error, _Ours) or scope.monotonic() >= until:
+                    raise
+            except ProviderError:
+                if scope.monotonic() >= until:
+                    raise
+            else:
+                return
+            scope.sleep(1.0)
+
+
+class _Ours(LockHeld):
+    """The lock is held by an earlier shell of the same lease."""
 
 
 @contextlib.contextmanager
@@ -72,32 +115,32 @@ def lease(
         LockHeld: Somebody else has it, for longer than ``wait`` seconds.
         ProviderError: A host cannot be reached, or its folder cannot be written.
     """
-    order = sorted(homes, key=lambda connection: connection.host.name)
     until = scope.monotonic() + wait
+    record = {"lease": secrets.token_hex(8), **attrs.asdict(inner.holder), "release": release}
+    held = FleetLease(inner.holder, inner, homes, {}, ttl, json.dumps(record)[:_LONGEST])
     while True:
         scope.check()
         try:
-            taken = _take(order, homes, inner.holder, ttl, release)
+            held.taken.update(_take(homes, held.about, ttl))
             break
         except LockHeld:
             if scope.monotonic() >= until:
                 raise
         scope.sleep(0.2 + 0.2 * random.random())  # noqa: S311
     try:
-        yield FleetLease(inner.holder, inner, {c.host.name: f for c, f in taken.items()}, ttl)
+        yield held
     finally:
-        _give_back(taken)
+        _give_back(held.taken)
 
 
-def _take(
-    order: list[Connection], homes: Mapping[Connection, str], holder: Holder, ttl: float, release: str
-) -> dict[Connection, Foreman]:
+def _take(homes: Mapping[Connection, str], about: str, ttl: float) -> dict[Connection, Foreman]:
+    order = sorted(homes, key=lambda connection: connection.host.name)
     taken: dict[Connection, Foreman] = {}
     errors: dict[str, StagecraftError] = {}
 
     def one(connection: Connection) -> None:
         try:
-            taken[connection] = _take_one(connection, homes[connection], holder, ttl, release)
+            taken[connection] = _take_one(connection, homes[connection], about, ttl)
         except StagecraftError as error:
             errors[connection.host.name] = error
 
@@ -118,13 +161,20 @@ def _take(
     return taken
 
 
-def _take_one(connection: Connection, home: str, holder: Holder, ttl: float, release: str) -> Foreman:
+def _take_one(connection: Connection, home: str, about: str, ttl: float) -> Foreman:
     foreman = connection.foreman()
-    about = json.dumps({**attrs.asdict(holder), "release": release})[:_LONGEST]
-    # until it is known who has the lock, signs of life must come as if we had it
-    foreman.expect(min(_BEAT, ttl / 4), ttl)
+    _ask(connection, foreman, home, about, ttl)
+    connection.leased = foreman
+    return foreman
+
+
+def _ask(connection: Connection, foreman: Foreman, home: str, about: str, ttl: float, *, again: bool = False) -> None:
+    """Have a foreman take the lock; ``again`` only if nobody has had it since it was ours."""
+    # until it is known who has the lock, signs of life must come as if we had it; a host that has ended what we ran says so
+    # itself, so that we may wait for a late answer for longer than it waits for us
+    foreman.expect(min(_BEAT, ttl / 4), ttl * _PATIENCE)
     asked = now()
-    reply = foreman.ask("l", words((str(max(1, round(ttl))), home, about)))
+    reply = foreman.ask("l", words((str(max(1, round(ttl))), home, about, *((about,) if again else ()))))
     if not reply.wait(_ANSWER) or reply.lost:
         foreman.end()
         raise ProviderError(
@@ -133,11 +183,13 @@ def _take_one(connection: Connection, home: str, holder: Holder, ttl: float, rel
         )
     if reply.code == 0:
         foreman.beat = max(foreman.beat, asked)
-        connection.leased = foreman
-        return foreman
+        return
     connection.relax(foreman)
     if reply.code == 1:
-        raise held_by(connection.host.name, parse_holder(reply.text))
+        error = held_by(connection.host.name, parse_holder(reply.text))
+        raise _Ours(error.message, hint=error.hint) if reply.text == about else error
+    if reply.code == 3:
+        raise connection.fenced()
     raise ProviderError(
         f"cannot write {home}/lock on {connection.host.name}",
         hint="check the disk there, and that the deploy user owns its login folder",

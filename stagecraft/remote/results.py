@@ -6,6 +6,8 @@ import threading
 
 import attrs
 
+_SIGNALS = 64
+
 
 @attrs.frozen
 class Note:
@@ -23,7 +25,7 @@ class Reply:
     """Wait for a result.
 
     Attributes:
-        code: Exit code; None while there is no result.
+        code: Exit code, or the negative number of the signal that ended the command; None while there is no result.
         cannot: Why the command could not start.
         lost: Whether the shell ended before there was a result.
     """
@@ -45,7 +47,9 @@ class Reply:
         if note.kind == "N":
             self.cannot = note.text
             return False
-        self.code, self.text, self.stdout, self.stderr = note.code, note.text, note.stdout, note.stderr
+        # the shell there says 128 and the signal's number
+        self.code = 128 - note.code if 128 < note.code <= 128 + _SIGNALS else note.code
+        self.text, self.stdout, self.stderr = note.text, note.stdout, note.stderr
         self._event.set()
         return True
 

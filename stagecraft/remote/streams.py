@@ -12,7 +12,8 @@ from stagecraft_hookspecs.errors import ProviderError
 
 from stagecraft.machine.process import Lines
 from stagecraft.remote import commands
-from stagecraft.remote.foreman import Woken, quoted
+from stagecraft.remote.quoting import quoted
+from stagecraft.remote.woken import Woken
 
 if TYPE_CHECKING:
     from stagecraft_hookspecs.values import Command
@@ -81,7 +82,9 @@ class Stream:
 
     def send(self, data: bytes) -> None:
         """Write to the command's standard input; raises OSError when it no longer reads."""
-        self._channel.sendall(data)
+        for start in range(0, len(data), _BLOCK):
+            self._foreman.give_way()
+            self._channel.sendall(data[start : start + _BLOCK])
 
     def send_end(self) -> None:
         """Close the command's standard input."""

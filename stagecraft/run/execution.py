@@ -131,7 +131,7 @@ class Execution:
         if journal.done(operation):
             return
         if not self._lease.alive():
-            raise LockHeld("the lock was lost", hint="somebody else took it over; see `stagecraft lock status`")
+            raise _lost(self._lease)
         scope.check()
         ctx = self._ctx.within(scope, operation=operation.id)
         started = ctx.monotonic()
@@ -228,3 +228,13 @@ class Execution:
     def _observe(self, hook: str, **arguments: object) -> None:
         for plugin, error in self.project.kernel.observers(hook, ctx=self._ctx, **arguments):
             self._ctx.log(f"observer {plugin} failed and is ignored: {error}", level="warning")
+
+
+def _lost(lease: Lease) -> LockHeld:
+    from stagecraft.remote.lease import FleetLease
+
+    where = ", ".join(lease.lost) if isinstance(lease, FleetLease) else ""
+    return LockHeld(
+        f"the lock was lost{' on ' if where else ''}{where}, so nothing new is begun on any host",
+        hint="see `stagecraft lock status`, then `stagecraft deploy --resume` or `--abort`",
+    )

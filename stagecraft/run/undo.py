@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import attrs
-from stagecraft_hookspecs.errors import Interrupted, PartialFailure, StagecraftError
+from stagecraft_hookspecs.errors import Interrupted, LockHeld, PartialFailure, StagecraftError
 from stagecraft_hookspecs.values import Phase
 
 from stagecraft.machine.scope import Scope
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 INTERRUPTED_BUDGET = 9.0
 #: Seconds for cleaning up after any other failure.
 BUDGET = 300.0
+#: Seconds of a budget for which a host that was lost may come back to be undone.
+BACK = 60.0
 
 
 @attrs.frozen
@@ -70,7 +72,7 @@ def undo(execution: Execution, *, interrupted: bool) -> Undone:
 
     def one(host: str) -> StagecraftError | None:
         try:
-            execution.rollout.undo(ctx.within(scope, operation=f"undo:{host}"), host)
+            _undo_host(execution, ctx.within(scope, operation=f"undo:{host}"), host)
         except StagecraftError as error:
             return error
         except (Exception, SystemExit) as error:
@@ -95,6 +97,17 @@ def undo(execution: Execution, *, interrupted: bool) -> Undone:
         execution.undone()
 
     return Undone(hosts=len(hosts), recorded=_recorded(execution, record))
+
+
+def _undo_host(execution: Execution, ctx: RunContext, host: str) -> None:
+    """Undo on one host; one that was lost is waited for, and undone if nobody has had its lock since."""
+    ctx.regain(host, BACK)
+    try:
+        execution.rollout.undo(ctx, host)
+    except LockHeld:
+        # lost while it was undone; undoing begins anew and finds what is left
+        ctx.regain(host, BACK)
+        execution.rollout.undo(ctx, host)
 
 
 def _recorded(execution: Execution, record: Callable[[], None]) -> bool:

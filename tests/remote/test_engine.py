@@ -124,7 +124,7 @@ def test_the_deadline_of_a_scope_ends_a_call(machine: RemoteMachine) -> None:
 
 def test_an_upload_that_blocks_is_ended(machine: RemoteMachine, there: TestHost) -> None:
     scope = Scope()
-    api = machine.within(scope).docker().api
+    api: Any = machine.within(scope).docker().api
     api.ping()
 
     def endless() -> Iterator[bytes]:
