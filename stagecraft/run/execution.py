@@ -174,7 +174,11 @@ class Execution:
 
     def _must_undo(self, phase: Phase) -> bool:
         if phase is Phase.FINALIZE:
-            # the new release serves everywhere; only clearing away is left, which `deploy --resume` finishes
+            self._ctx.log(
+                f"{self.release.id} serves; clearing away after it is left: "
+                "`stagecraft deploy --resume` or the next deploy finishes it",
+                level="warning",
+            )
             return False
         if not self.project.config.rollout.auto_undo:
             self._ctx.log("auto_undo is off: nothing was undone; `stagecraft deploy --abort` does it", level="warning")
