@@ -13,7 +13,7 @@ import attrs
 import pytest
 from stagecraft_hookspecs.contract.samples import release
 from stagecraft_hookspecs.values import Host, Phase, Status
-from stagecraft_hosts.plugin import Hosts
+from stagecraft_hosts.state import Hosts
 
 from stagecraft.context import RunContext, Secretary
 from stagecraft.machine.scope import Scope

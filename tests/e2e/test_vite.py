@@ -19,7 +19,7 @@ import attrs
 import pytest
 from stagecraft_hookspecs.values import Project
 from stagecraft_vite.config import BuildConfig, DevConfig, ViteConfig
-from stagecraft_vite.plugin import Vite
+from stagecraft_vite.frontend import Vite
 
 from stagecraft.folder import ProjectFolder
 from tests.testbed import images

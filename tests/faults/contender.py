@@ -18,7 +18,7 @@ from stagecraft_hookspecs.errors import LockHeld
 from stagecraft_hookspecs.state import Holder
 from stagecraft_hookspecs.values import Release
 from stagecraft_local import files, history, lock, places, store  # noqa: F401, loaded before the race begins
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 
 def contend(ctx: Any, state: Local, name: str, wait: float, number: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from stagecraft_hookspecs.errors import StagecraftError
 from stagecraft_hookspecs.state import Holder
 from stagecraft_hookspecs.values import OperationRecord, Phase, Release, Status
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 
 def say(*words: object) -> None:

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from stagecraft_hookspecs.errors import StagecraftError
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 from tests.faults import calls, reader, report
 from tests.faults.disk import Disk, Step

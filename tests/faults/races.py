@@ -23,7 +23,7 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from stagecraft_hookspecs.state import Holder
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 ctx = SimpleNamespace(root=Path(sys.argv[1]), environment="prod", sleep=time.sleep, monotonic=time.monotonic)
 with Local().lock(ctx, Holder("holder@race", "deploy"), 10):
     print("held", flush=True)

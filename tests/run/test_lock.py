@@ -19,7 +19,7 @@ import signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from stagecraft_hookspecs.state import Holder
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 ctx = SimpleNamespace(root=Path(sys.argv[1]), environment="prod", sleep=time.sleep, monotonic=time.monotonic)
 with Local().lock(ctx, Holder("carol@ci", "deploy", "2026-01-02T03:04:05Z")):
     print("held", flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stagecraft_command.plugin import CommandConfig, CommandEngine
+from stagecraft_command.engine import CommandConfig, CommandEngine
 from stagecraft_hookspecs.contract.migration import MigrationContract
 
 

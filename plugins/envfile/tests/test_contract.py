@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stagecraft_envfile.plugin import EnvFile, EnvFileConfig
+from stagecraft_envfile.secrets import EnvFile, EnvFileConfig
 from stagecraft_hookspecs.contract.calls import CANARY
 from stagecraft_hookspecs.contract.doubles import FakeContext, FakeMachine, MemoryFolder
 from stagecraft_hookspecs.contract.secrets import SecretsContract, SecretsStoreContract

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stagecraft_envfile.files import edited, inside, pairs
-from stagecraft_envfile.plugin import EnvFile, EnvFileConfig
+from stagecraft_envfile.secrets import EnvFile, EnvFileConfig
 from stagecraft_hookspecs.contract.doubles import FakeContext, FakeMachine, MemoryFolder
 from stagecraft_hookspecs.errors import UserError
 from stagecraft_hookspecs.secrets import SecretFacts

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from stagecraft_generic.application import BuildConfig, DevConfig, GenericConfig
-from stagecraft_generic.plugin import GenericBackend, GenericFrontend
+from stagecraft_generic.providers import GenericBackend, GenericFrontend
 from stagecraft_hookspecs.contract.backend import BackendContract
 from stagecraft_hookspecs.contract.doubles import MemoryFolder
 from stagecraft_hookspecs.contract.frontend import FrontendContract

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from stagecraft_generic.application import BuildConfig, DevConfig, GenericConfig
-from stagecraft_generic.plugin import GenericBackend, GenericFrontend
+from stagecraft_generic.providers import GenericBackend, GenericFrontend
 from stagecraft_hookspecs.contract.doubles import MemoryFolder
 from stagecraft_hookspecs.errors import UserError
 from stagecraft_hookspecs.values import Build, Detected, Project, Ready

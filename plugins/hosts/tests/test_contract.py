@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hosts_machines import FolderContext
 from stagecraft_hookspecs.contract.state import StateContract
-from stagecraft_hosts.plugin import Hosts
+from stagecraft_hosts.state import Hosts
 
 
 class OnHosts(StateContract):

@@ -20,7 +20,7 @@ from hosts_machines import FolderContext
 from stagecraft_hookspecs.contract.samples import release
 from stagecraft_hookspecs.errors import ProviderError, StateCorrupt
 from stagecraft_hookspecs.values import Command, Phase, Status
-from stagecraft_hosts.plugin import Hosts
+from stagecraft_hosts.state import Hosts
 
 Laptop = Callable[..., FolderContext]
 

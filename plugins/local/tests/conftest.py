@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from stagecraft_hookspecs.values import OperationRecord, Phase, Release, Status
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 MakeContext = Callable[..., Any]
 MakeRelease = Callable[..., Release]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from stagecraft_hookspecs.contract.state import StateContract
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 
 class TestLocal(StateContract):

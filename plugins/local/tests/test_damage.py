@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from stagecraft_hookspecs.errors import Refused, StateCorrupt
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 
 @pytest.fixture

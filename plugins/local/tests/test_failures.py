@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from stagecraft_hookspecs.errors import ProviderError
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 TRY = """
 import resource, sys, time
@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from stagecraft_hookspecs.errors import StagecraftError
 from stagecraft_hookspecs.state import Holder
 from stagecraft_hookspecs.values import Release
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 ctx = SimpleNamespace(root=Path(sys.argv[1]), environment="prod", sleep=time.sleep, monotonic=time.monotonic)
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -15,7 +15,7 @@ import pytest
 from stagecraft_hookspecs.errors import ProviderError, Refused, StateCorrupt, UserError
 from stagecraft_hookspecs.values import OperationRecord, Phase, Release, Status
 from stagecraft_local import envelope
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 
 def test_without_a_file_there_are_no_releases_and_nothing_is_made(state: Local, ctx: Any, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from stagecraft_hookspecs.errors import Interrupted, LockHeld, ProviderError, Refused
 from stagecraft_hookspecs.state import Holder
 from stagecraft_local import takeover
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 ALICE = Holder("alice@laptop", "deploy")
 BOB = Holder("bob@desk", "rollback")
@@ -26,7 +26,7 @@ import signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from stagecraft_hookspecs.state import Holder
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 ctx = SimpleNamespace(root=Path(sys.argv[1]), environment=sys.argv[2], sleep=time.sleep, monotonic=time.monotonic)
 if sys.argv[3:] == ["deaf"]:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from stagecraft_hookspecs.errors import StateCorrupt, UserError
 from stagecraft_hookspecs.values import Release
-from stagecraft_local.plugin import Local
+from stagecraft_local.state import Local
 
 ID = "rel-20250102-030405006"
 JSON = st.recursive(

@@ -22,7 +22,7 @@ from stagecraft_hookspecs.phases import PhaseRun
 from stagecraft_hookspecs.runtime import Deployment, Draft, Instance, Order, Prepared, Service, Target, Update
 from stagecraft_hookspecs.values import LOCAL, Build, Host, Image, Phase, Release, Secret
 
-from stagecraft_process import plugin, stop
+from stagecraft_process import plugin, runtime, stop
 
 APP = """
     import json, os, sys, threading, time
@@ -155,8 +155,8 @@ class Project:
         return Path(self.ctx.home())
 
     @property
-    def runtime(self) -> plugin.Process:
-        return plugin.Process(plugin.ProcessConfig(start_timeout=self.start_timeout))
+    def runtime(self) -> runtime.Process:
+        return runtime.Process(runtime.ProcessConfig(start_timeout=self.start_timeout))
 
     def write(self, path: str, text: str) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ class Project:
         return Deployment("shop", "local", tuple(services), (LOCAL,), {}, Folder(self.root), release, str(self.root))
 
     def render(self) -> Draft:
-        return plugin.ProcessRenderer().render(self.deployment())
+        return runtime.ProcessRenderer().render(self.deployment())
 
     def build(self) -> Target:
         """Do the build phase of a next release and return the target of its rollout."""

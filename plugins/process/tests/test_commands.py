@@ -12,7 +12,7 @@ import pytest
 from stagecraft_hookspecs.runtime import Execution, LogQuery, View
 from stagecraft_hookspecs.values import LOCAL
 
-from stagecraft_process import plugin
+from stagecraft_process import runtime
 from stagecraft_process.supervisor import output
 
 
@@ -26,7 +26,7 @@ def run(project, command):
 
 
 def logs(project, **query) -> list[str]:
-    result = run(project, plugin.ProcessRenderer().logs(view(project), LogQuery(**query)))
+    result = run(project, runtime.ProcessRenderer().logs(view(project), LogQuery(**query)))
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
 
@@ -38,7 +38,7 @@ def talker(project, name, *lines, then="time.sleep(600)"):
 
 
 def execute(project, *argv, **more):
-    return run(project, plugin.ProcessRenderer().execute(view(project), Execution("api", argv, **more)))
+    return run(project, runtime.ProcessRenderer().execute(view(project), Execution("api", argv, **more)))
 
 
 def test_logs_of_all_services_have_their_names_in_front(project):
@@ -71,7 +71,7 @@ def test_tail_leaves_out_instances_that_are_gone_and_the_whole_log_does_not(proj
 def test_following_shows_new_lines_over_a_rotation(project):
     talker(project, "api", "first")
     project.deploy()
-    command = plugin.ProcessRenderer().logs(view(project), LogQuery(follow=True))
+    command = runtime.ProcessRenderer().logs(view(project), LogQuery(follow=True))
     with subprocess.Popen(command.argv, stdout=subprocess.PIPE, text=True) as follower:
         assert follower.stdout.readline() == "api | first\n"
         path = project.home / "logs/api.log"

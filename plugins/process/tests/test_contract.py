@@ -12,7 +12,7 @@ from stagecraft_hookspecs.contract.doubles import FakeContext
 from stagecraft_hookspecs.contract.runtime import RuntimeContract, RuntimeStepsContract
 from stagecraft_hookspecs.runtime import Target
 
-from stagecraft_process.plugin import Process, ProcessConfig
+from stagecraft_process.runtime import Process, ProcessConfig
 
 
 class TestProcess(RuntimeContract):

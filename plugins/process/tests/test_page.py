@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from stagecraft_process import client, lints
-from stagecraft_process.plugin import Process
+from stagecraft_process.runtime import Process
 
 TEXT = (Path(__file__).parents[3] / "spec/providers/runtime-process.md").read_text()
 

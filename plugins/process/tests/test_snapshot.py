@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stagecraft_hookspecs.errors import ProviderError, UserError
 
-from stagecraft_process import layout, plugin, snapshot
+from stagecraft_process import layout, runtime, snapshot
 from stagecraft_process.dockerignore import compile_ignore
 
 
@@ -156,7 +156,7 @@ def test_folder_outside_the_project_is_refused(project, tmp_path):
     project.root.mkdir()
     project.service("api", build={"context": ".."})
     with pytest.raises(UserError, match="lies outside the project"):
-        plugin.take_snapshot(project.render().operations[0], project.ctx)
+        runtime.take_snapshot(project.render().operations[0], project.ctx)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from stagecraft_hookspecs.runtime import Execution, Instance, LogQuery, Order, View
 from stagecraft_hookspecs.values import LOCAL, Host, Phase, Severity
 
-from stagecraft_process import plugin
+from stagecraft_process import runtime
 from stagecraft_process.durations import seconds
 
 
@@ -113,7 +113,7 @@ def test_configs_and_secrets_from_files_are_found_at_their_place(project):
         "configs": {"nginx": {"file": f"{root}/nginx.conf"}},
         "secrets": {"password": {"file": f"{root}/p.txt"}, "remote": {"external": True}},
     }
-    draft = plugin.ProcessRenderer().render(attrs.evolve(project.deployment(), definition=files))
+    draft = runtime.ProcessRenderer().render(attrs.evolve(project.deployment(), definition=files))
     env = json.loads(draft.files["local"]["units.json"].data)["api"]["env"]
     assert env == {
         "CONF": [{"project": "nginx.conf"}],
@@ -237,7 +237,7 @@ def test_missing_command_and_double_port_are_errors(project, published):
 def test_remote_host_is_an_error_in_the_plan(project):
     project.service("api")
     deployment = attrs.evolve(project.deployment(), hosts=(Host("app-1"),))
-    findings = plugin.ProcessRenderer().render(deployment).findings
+    findings = runtime.ProcessRenderer().render(deployment).findings
     assert [f.code for f in findings] == ["process-remote-host"]
 
 
@@ -274,7 +274,7 @@ def test_operations_are_one_snapshot_per_service(project):
 
 def test_commands_hold_no_secret_and_need_no_shell():
     view = View("shop", "local", LOCAL, "/home/x", "rel-1", (Instance("api", "local", "12", "running"),))
-    renderer = plugin.ProcessRenderer()
+    renderer = runtime.ProcessRenderer()
     head = (sys.executable, "-P", "-m")
     assert renderer.logs(view, LogQuery(("api",), True, 60.0, 5)).argv == (
         *head, "stagecraft_process.logs", "/home/x", "--tail=5", "--since=60", "--follow", "--pid=12", "--", "api",

@@ -1,14 +1,18 @@
-"""Entry point: the migration engine ``raw``."""
+"""The entry point: tell the kernel of the migration engine ``raw``."""
 
 from __future__ import annotations
 
-from stagecraft_hookspecs import hookimpl
-from stagecraft_hookspecs.migration import Engine
+from typing import TYPE_CHECKING
 
-from stagecraft_raw_sql.engine import Raw
+from stagecraft_hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from stagecraft_raw_sql.engine import Raw
 
 
 @hookimpl
-def stagecraft_migration() -> type[Engine]:
-    """Return the engine."""
+def stagecraft_migration() -> type[Raw]:
+    """Return the engine's class."""
+    from stagecraft_raw_sql.engine import Raw
+
     return Raw

@@ -8,7 +8,7 @@ import pytest
 from stagecraft_hookspecs.contract.doubles import MemoryFolder
 from stagecraft_hookspecs.contract.frontend import FrontendContract
 from stagecraft_vite.config import BuildConfig, DevConfig, ViteConfig
-from stagecraft_vite.plugin import Vite
+from stagecraft_vite.frontend import Vite
 
 
 class TestVite(FrontendContract):

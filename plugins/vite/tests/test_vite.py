@@ -7,7 +7,7 @@ from stagecraft_hookspecs.contract.doubles import MemoryFolder
 from stagecraft_hookspecs.errors import UserError
 from stagecraft_hookspecs.values import Build, Detected, Project
 from stagecraft_vite.config import BuildConfig, DevConfig, ViteConfig
-from stagecraft_vite.plugin import Vite
+from stagecraft_vite.frontend import Vite
 
 PAGE = {"web/vite.config.ts": "", "web/package.json": '{"scripts": {"dev": "vite", "build": "vite build"}}'}
 BUILT = {"api": {"build": {"context": "/srv/shop/api"}}, "site": {"build": {"context": "/srv/shop/web"}}}
