@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.fleet import cases, verdict
-from tests.faults.fleet.run import Outcome, renew, run
+from tests.faults.fleet.outcome import Outcome
+from tests.faults.fleet.run import renew, run
 from tests.faults.fleet.site import Site
 from tests.faults.fleet.table import of
 from tests.testbed import images

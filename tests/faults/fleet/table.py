@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .run import Outcome
+from .outcome import Outcome
 
 VERDICTS = ("old", "new", "report", "failed")
 
