@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.e2e import loaded
 from tests.faults import calls, durability, powercut, races, report
 from tests.faults.__main__ import FULL
 from tests.faults.fleet import cases, matrix, table
 from tests.testbed import needs
-from tools.figures import Figure, NotMeasured
+from tools.figures import Figure, NotMeasured, at_most
+
+REQUESTS = 20_000
 
 
 def kills() -> list[Figure]:
@@ -47,6 +51,25 @@ def fleet() -> list[Figure]:
     return [
         Figure("step x fault cases over hosts", len(chosen), "cases", ">= 200", len(chosen) >= 200),
         Figure("cases that ended in an allowed state", ended, "cases", f"{len(chosen)}", ended == len(chosen)),
+    ]
+
+
+def load() -> list[Figure]:
+    """Take a project on three hosts from release to release under a constant load of every kind, and count what users lose."""
+    for part in (needs.docker(), needs.hosts()):
+        if isinstance(part, needs.Missing):
+            raise NotMeasured(f"{part.reason}; STAGECRAFT_TESTBED=1 brings hosts up (Debian, root)")
+    results, done = loaded.measure(REQUESTS, "haproxy", lambda line: print(line, file=sys.stderr, flush=True))
+    for line in (str(results), *done.wrong):
+        print(line, file=sys.stderr)
+    figures = [
+        at_most(f"{name} requests lost", kind.lost, f"of {kind.sent}", 0) for name, kind in results.kinds.items()
+    ]
+    return [
+        Figure("requests under load", results.sent, "sent", f">= {REQUESTS}", results.sent >= REQUESTS),
+        *figures,
+        Figure("WebSockets that were opened again", results.reconnects, "reconnects", "counted apart", True),
+        at_most("commands that went otherwise than they should", len(done.wrong), f"of {len(done.done)}", 0),
     ]
 
 

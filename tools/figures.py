@@ -21,6 +21,7 @@ GROUPS = {
     "faults": {
         "fleet": "tools.fault_groups:fleet",
         "kills": "tools.fault_groups:kills",
+        "load": "tools.fault_groups:load",
         "power-cuts": "tools.fault_groups:power_cuts",
         "races": "tools.fault_groups:lock_races",
     },

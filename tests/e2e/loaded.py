@@ -1,8 +1,8 @@
 """Count what users lose while releases come and go: ``python -m tests.e2e.loaded [--requests N] [--json]``.
 
 A constant load of every kind (kept connections, short ones, POST with a body, streams, WebSockets) runs against three hosts while
-the project is deployed again, deployed broken, rolled back, and gets a route more, until so many requests were sent. The hosts are
-those of the testbed; ``python3 -m tests.testbed up docker hosts`` brings them up.
+the project is deployed again, deployed broken, rolled back, and gets a route more, until so many requests were sent and each of
+these was done. The hosts are those of the testbed; ``python3 -m tests.testbed up docker hosts`` brings them up.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -27,6 +28,8 @@ from .fleet import CONFIG, PORT, Fleet
 #: Requests a second over all hosts, by kind.
 RATES = {"get": 40.0, "close": 20.0, "post": 30.0, "stream": 4.0, "ws": 20.0}
 EXTRA = 8081
+#: Steps that make a round; seconds that the load may last.
+STEPS, LONGEST = 7, 7200.0
 PROXIES = {"haproxy": "haproxy:3.0", "caddy": "caddy:2"}
 
 
@@ -63,9 +66,9 @@ class Loaded:
 
     def reload(self) -> None:
         """Give the proxy a route more, or take it away again: its configuration is loaded anew."""
-        config = CONFIG if EXTRA_ROUTE in (self.fleet.folder / "stagecraft.yml").read_text() else CONFIG + EXTRA_ROUTE
-        named = (self.fleet.folder / "stagecraft.yml").read_text().partition("hosts: {app: [")[2].partition("]}")[0]
-        self.fleet.write("stagecraft.yml", config.replace("HOSTS", named))
+        config = (self.fleet.folder / "stagecraft.yml").read_text()
+        changed = config.removesuffix(EXTRA_ROUTE) if config.endswith(EXTRA_ROUTE) else config + EXTRA_ROUTE
+        self.fleet.write("stagecraft.yml", changed)
         self.deploy()
 
     def _expect(self, *arguments: str, code: int, serving: str) -> None:
@@ -86,17 +89,25 @@ services:
 
 
 def run(fleet: Fleet, requests: int, say: Callable[[str], None] = lambda line: None) -> tuple[Results, Loaded]:
-    """Deploy, break, roll back and reload under load until `requests` were sent; return what was lost and what was done."""
+    """Deploy, break, roll back and reload under load until `requests` were sent and every step was made at least once.
+
+    Returns:
+        What was lost, and what was done.
+    """
     loaded = Loaded(fleet, [], [])
     fleet.version("v1")
     fleet.stagecraft("deploy", "-v", "1")
-    load = Load([Target(h.address, PORT) for h in fleet.hosts], RATES, seconds=3600.0, count=requests).start()
-    steps = _steps(loaded)
-    while load.running:
-        name, step = next(steps)
-        say(name)
-        step()
-    return load.stop(), loaded
+    load = Load([Target(h.address, PORT) for h in fleet.hosts], RATES, seconds=LONGEST).start()
+    ends = time.monotonic() + requests / sum(RATES.values())
+    try:
+        for made, (name, step) in enumerate(_steps(loaded)):
+            if made >= STEPS and time.monotonic() > ends:
+                break
+            say(f"{time.monotonic() - ends + requests / sum(RATES.values()):.0f} s: {name}")
+            step()
+    finally:
+        results = load.stop()
+    return results, loaded
 
 
 def _steps(loaded: Loaded) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -113,6 +124,21 @@ def _steps(loaded: Loaded) -> Iterator[tuple[str, Callable[[], None]]]:
     )
 
 
+def measure(requests: int, proxy: str, say: Callable[[str], None]) -> tuple[Results, Loaded]:
+    """Run on the testbed's usual hosts, which are empty before and after; return what was lost and what was done."""
+    found = handles.open_all(Layout(Path(os.environ[HOSTS])))[:USUAL]
+    images.ensure("app:1")
+    for host in found:
+        handles.clean(host)
+        images.put(host, PROXIES[proxy])
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return run(Fleet(Path(folder), found).make(CONFIG.replace("haproxy", proxy)), requests, say)
+    finally:
+        for host in found:
+            handles.clean(host)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Print what was sent and lost; return 1 if anything was lost or went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.loaded", description=__doc__)
@@ -120,16 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--proxy", choices=sorted(PROXIES), default="haproxy")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     options = parser.parse_args(argv)
-    found = handles.open_all(Layout(Path(os.environ[HOSTS])))[:USUAL]
-    images.ensure("app:1")
-    for host in found:
-        handles.clean(host)
-        images.put(host, PROXIES[options.proxy])
-    with tempfile.TemporaryDirectory() as folder:
-        fleet = Fleet(Path(folder), found).make(CONFIG.replace("haproxy", options.proxy))
-        results, loaded = run(fleet, options.requests, lambda line: print(line, file=sys.stderr, flush=True))
-    for host in found:
-        handles.clean(host)
+    results, loaded = measure(options.requests, options.proxy, lambda line: print(line, file=sys.stderr, flush=True))
     print(results.to_json() if options.json else results)
     for line in loaded.wrong:
         print(f"wrong: {line}", file=sys.stderr)
