@@ -76,12 +76,13 @@ class _Run:
             site.forget()
         old = site.served[-1] if site.served else verdict.NOTHING
         if case.command == "rollback":
-            if len(site.served) < 2 or site.served[-2] == old:
-                self._deploy(f"{self.version}-first")
-                old = site.served[-1]
+            # the release before the last may be the same version deployed twice
+            former = old
+            self._deploy(f"{self.version}-first")
+            old = site.served[-1]
             (site.folder / "here").unlink(missing_ok=True)
             (site.folder / "go").unlink(missing_ok=True)
-            return old, site.served[-2], ("rollback",)
+            return old, former, ("rollback",)
         wanted: dict[str, Any] = {}
         if case.command == "broken":
             wanted["broken"] = ("start", "health")[case.host % 2]
