@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 _TIMEOUT = 600.0
 _READ = 'if [ -e "$1" ] || [ -h "$1" ]; then exec cat -- "$1"; fi; exit 44'
 _WRITE = """set -e
+if [ -d "$1" ]; then echo "$1: Is a directory" >&2; exit 1; fi
 mkdir -p -- "$2"
 trap 'rm -f -- "$3"' EXIT
+trap 'exit 143' TERM HUP
 (umask 077; cat >"$3")
 chmod "$4" -- "$3"
 sync -- "$3" 2>/dev/null || sync

@@ -140,6 +140,8 @@ serve() {
     [ $c != 127 ] && kill -0 "$p" 2>/dev/null || break
   done
   true 2>/dev/null >"$d/$i.j"
+  # what was ended because nobody is heard of any more has no result
+  [ ! -e "$d/end" ] || exit
   [ $k = r ] || release "$d/$i.f"
   say R "$i" $c
 }

@@ -28,7 +28,8 @@ _TAKE = r"""set -e
 mkdir -p -- "$1"
 cd -- "$1"
 rm -rf "$2"
-trap 'cd -- "$1" && rm -rf "$2"' EXIT
+trap 'cd -- "$1" && rm -rf "$2" "$2.gone"' EXIT
+trap 'exit 143' TERM HUP
 mkdir -m 700 "$2"
 tar -C "$2" -xpof -
 cd "$2"

@@ -82,6 +82,13 @@ def test_a_tree_stays_below_its_folder(machine: RemoteMachine, tmp_path: Path, p
         machine.upload({path: File(b"")}, str(tmp_path))
 
 
+def test_a_folder_is_not_written_over(machine: RemoteMachine, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ProviderError, match="Is a directory"):
+        machine.write(str(tmp_path / "folder"), b"data")
+    assert [f.name for f in tmp_path.rglob("*") if "server" not in str(f)] == ["folder"]
+
+
 @pytest.mark.needs("hosts")
 def test_the_engine_of_a_host(clean_hosts: tuple[TestHost, ...], tmp_path: Path) -> None:
     there = clean_hosts[0]
