@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from stagecraft_hookspecs.runtime import Deployment, Instance, Runtime
     from stagecraft_hookspecs.values import Host
 
+#: Seconds for which what is starting may become well, where nothing else could take the requests.
+STARTING = 60.0
+#: Seconds between two looks at it.
+LOOK = 0.5
+
 
 @attrs.frozen(eq=False, slots=False)
 class Former:
@@ -89,12 +94,17 @@ class Router:
         Args:
             led: What the proxy was told last: where that is right still, and the proxy says so, it is not told again.
 
+        An instance that is just starting is waited for: nothing else of the release could take its requests.
+
         Raises:
             ProviderError: A route has nothing that is well behind it, or the proxy says that it leads elsewhere.
         """
         assert self.proxy is not None
         routes = self._aimed(ctx, host)
-        empty = sorted({r.service for r in routes if not r.targets and not r.redirect and self._wanted(r.service)})
+        ends = ctx.monotonic() + STARTING
+        while (empty := self._empty(routes)) and self._start(ctx, host, empty) and ctx.monotonic() < ends:
+            ctx.sleep(LOOK)
+            routes = self._aimed(ctx, host)
         if empty:
             raise ProviderError(
                 f"no instance of {', '.join(empty)} on {host.name} is well, so its requests have nowhere to go",
@@ -189,6 +199,15 @@ class Router:
         assert self.proxy is not None
         serving = self.proxy.serving(ctx, host)
         return sorted(r.id for r in routes if not r.redirect and set(serving.get(r.id, ())) != _names(r))
+
+    def _empty(self, routes: Iterable[Route]) -> list[str]:
+        """Return the services whose routes have nothing behind them but should, sorted."""
+        return sorted({r.service for r in routes if not r.targets and not r.redirect and self._wanted(r.service)})
+
+    def _start(self, ctx: Context, host: Host, services: Collection[str]) -> bool:
+        """Tell whether an instance of the services is about to be well, as after its engine or host was started again."""
+        mine = self.runtime.instances(ctx, host, self.release_id)
+        return any(i.service in services and i.state == "running" and i.health == "starting" for i in mine)
 
     def _wanted(self, service: str) -> bool:
         return any(s.replicas for s in self.deployment.services if s.name == service)

@@ -140,6 +140,31 @@ def test_nothing_that_is_well_behind_a_route_is_an_error(ctx: Any) -> None:
         router(world, WEB).switch(ctx, HOST, then(world, "replace"), ())
 
 
+def test_what_is_just_starting_is_waited_for_where_nothing_else_is_well(
+    ctx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, looks = World(attrs.evolve(NEW, health="starting")), []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            world.present = [NEW]
+
+    monkeypatch.setattr(ctx, "sleep", sleep)
+    router(world, WEB).route(ctx, HOST)
+    assert len(looks) == 3
+    assert world.happened == ["lead web-80=10.0.0.2:8000"]
+
+
+def test_what_starts_for_ever_is_not_waited_for_for_ever(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(ctx, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ctx, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    with pytest.raises(ProviderError, match="no instance of web on one is well"):
+        router(World(attrs.evolve(NEW, health="starting")), WEB).route(ctx, HOST)
+    assert 30 < now[0] < 120
+
+
 def test_a_service_of_no_replicas_needs_nothing_behind_its_route(ctx: Any) -> None:
     world = World()
     router(world, attrs.evolve(WEB, replicas=0)).switch(ctx, HOST, then(world, "replace"), ())
