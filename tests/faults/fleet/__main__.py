@@ -1,4 +1,4 @@
-"""Run the fault matrix: ``python -m tests.faults.fleet [--only PATTERN] [--every N] [--jobs N] [--results FILE] [--json FILE]``.
+"""Run the fault matrix: ``python -m tests.faults.fleet [--only PATTERN]... [--every N] [--jobs N] [--results FILE] [--json FILE]``.
 
 It needs the testbed: ``python3 -m tests.testbed up docker hosts registry`` and its ``env``. Results are kept case by case, so
 that a run that was cut is continued by the same command; ``--again`` repeats those that failed.
@@ -16,7 +16,13 @@ from . import cases, matrix, table
 def main(argv: list[str] | None = None) -> int:
     """Run what is chosen and not done, print the tables; return 1 where a case ended in no allowed state."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.fleet", description=__doc__)
-    parser.add_argument("--only", default="", metavar="PATTERN", help="cases whose id contains or matches this")
+    parser.add_argument(
+        "--only",
+        default=[],
+        action="append",
+        metavar="PATTERN",
+        help="cases whose id contains or matches this; may be repeated",
+    )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every n-th of them")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="fleets of three hosts each")
     parser.add_argument("--results", default="fleet-faults.jsonl", metavar="FILE", help="where outcomes are kept")
@@ -25,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=0.0, metavar="N", help="begin no case after so long")
     parser.add_argument("--json", metavar="FILE", help="write the outcomes as a list")
     options = parser.parse_args(argv)
-    chosen = cases.choose(options.only, options.every)
+    chosen = cases.choose(*options.only, every=options.every)
     if options.list:
         print("\n".join(case.id for case in chosen))
         return 0

@@ -46,9 +46,10 @@ def matrix() -> tuple[Case, ...]:
     return tuple(sorted(unique.values(), key=lambda case: hashlib.sha256(case.id.encode()).digest()))
 
 
-def choose(only: str = "", every: int = 1) -> tuple[Case, ...]:
-    """Return the cases whose id matches a pattern (or contains it), every n-th of them."""
-    return tuple(c for c in matrix() if not only or fnmatchcase(c.id, only) or only in c.id)[::every]
+def choose(*only: str, every: int = 1) -> tuple[Case, ...]:
+    """Return the cases whose id matches one of the patterns (or contains it), all without one; every n-th of them."""
+    wanted = only or ("",)
+    return tuple(c for c in matrix() if any(o in c.id or fnmatchcase(c.id, o) for o in wanted))[::every]
 
 
 def _all() -> Iterator[Case]:
