@@ -73,7 +73,9 @@ class _Run:
         if case.command == "first":
             for host in site.hosts:
                 faults.heal(host)
+            usual = dict(site.usual)
             site.forget()
+            site.usual.update(usual)
         old = site.served[-1] if site.served else verdict.NOTHING
         if case.command == "rollback":
             # the release before the last may be the same version deployed twice

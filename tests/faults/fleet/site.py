@@ -24,7 +24,7 @@ services:
       test: [CMD, python3, -ISc, "import socket as s; c = s.create_connection(('127.0.0.1', 8000), 2); c.settimeout(2);
         c.send(b'GET /health HTTP/1.0\\\\r\\\\n\\\\r\\\\n'); assert b' 200 ' in c.recv(99)"]
       interval: 20s
-      start_interval: 500ms
+      start_interval: 1s
       timeout: 20s
       retries: 2
       start_period: @START@
