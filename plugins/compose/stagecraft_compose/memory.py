@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30.0
 #: Print files, each line behind a ``|``, each file behind a heading; a file may end without a newline. Arguments: the
-#: home, then releases' ids. The last one printed is the release that serves.
+#: home, then releases' ids. The last one printed is the release that serves. Short files are read by the shell itself,
+#: which costs no process: every step of every release asks this.
 READ_SCRIPT = """\
 home=$1; shift
 show() { printf '\\n= %s\\n' "$1"; [ ! -f "$2" ] || sed 's/^/|/' "$2" || exit 1; }
-show current "$home/current"
-show stopping "$home/stopping"
-show version "$home/compose-version"
+short() {
+  printf '\\n= %s\\n' "$1"; [ -f "$2" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do printf '|%s\\n' "$line"; done < "$2" || exit 1
+}
+short current "$home/current"
+short stopping "$home/stopping"
+short version "$home/compose-version"
 printf '\\n= shipped\\n'
-[ ! -d "$home/releases" ] || (cd "$home/releases" && for id in *; do echo "|$id"; done)
+for path in "$home"/releases/*; do [ ! -d "$path" ] || printf '|%s\\n' "${path##*/}"; done
 current=; [ ! -f "$home/current" ] || read -r current < "$home/current"
 for id in "$@" $current; do show "release $id" "$home/releases/$id/services.json"; done
 """
