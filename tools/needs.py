@@ -15,6 +15,8 @@ import pytest
 from tests.testbed import needs
 
 REQUIRE = "STAGECRAFT_REQUIRE"
+#: Parts whose state tests change, so that only one run at a time may use them.
+SHARED = frozenset({"hosts", "registry"})
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
@@ -54,10 +56,20 @@ def pytest_configure(config: pytest.Config) -> None:
     required(os.environ.get(REQUIRE, ""))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a wrong marker at once, also where its test would not be run."""
-    for item in items:
-        parts_of(item)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which two runs beside each other share the tests out."""
+    parser.addoption(
+        "--on-hosts", choices=("only", "none"), help="run only, or none, of the tests that need hosts or a registry"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a wrong marker at once, also where its test would not be run; leave out what another run takes."""
+    on_hosts = {item: bool(SHARED.intersection(parts_of(item))) for item in items}
+    wanted = config.getoption("--on-hosts")
+    if wanted:
+        config.hook.pytest_deselected(items=[item for item in items if on_hosts[item] is not (wanted == "only")])
+        items[:] = [item for item in items if on_hosts[item] is (wanted == "only")]
 
 
 @pytest.hookimpl(tryfirst=True)

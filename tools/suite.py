@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +35,9 @@ def run_suite(quick: bool = False, only: tuple[str, ...] = (), match: str = "") 
     command += ["-k", match] if match else []
     command += ["-m", "not needs"] if quick else []
     with _sigterm_raises(), real_parts(leave=quick):
-        return _run(command)
+        if quick or only or match or not os.environ.get("STAGECRAFT_TESTBED_HOSTS"):
+            return _run(command)
+        return _run_beside([*command, "--on-hosts=none"], [*command, "--on-hosts=only", "-p", "no:cacheprovider"])
 
 
 def run_module(name: str, *arguments: str) -> int:
@@ -80,6 +84,30 @@ def _missing() -> list[str]:
     ready = {name for name, found in needs.probe().items() if isinstance(found, needs.Ready)}
     parts = [part for part in bed.PARTS if part not in ready]
     return parts + (list(images.TAGS) if "docker" in parts else [])
+
+
+def _run_beside(first: list[str], second: list[str]) -> int:
+    """Run two commands at the same time, the second's output after the first's; return 0 if both do.
+
+    Tests on hosts wait most of the time, and the others do not touch what they change.
+    """
+    with tempfile.TemporaryFile() as said:
+        beside = subprocess.Popen(second, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            code = _run(first)
+            if code == INTERRUPTED:
+                beside.send_signal(signal.SIGINT)
+            beside.wait(timeout=CLEANUP if code == INTERRUPTED else None)
+        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            code = INTERRUPTED
+        finally:
+            beside.kill()
+            beside.wait()
+        print("\ntests on hosts:", flush=True)
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout.buffer)
+        sys.stdout.flush()
+    return code or beside.returncode
 
 
 class _Terminated(KeyboardInterrupt):
