@@ -170,10 +170,17 @@ class Rollout:
     def switch(self, operation: Operation, ctx: Context) -> None:
         """Make the release serve on one host."""
         target = self.target(operation.hosts[0])
-        changed = self.journal.result(f"prepare:{target.host.name}").get("changed") or ()
+        prepared = self.journal.result(f"prepare:{target.host.name}")
+        changed = prepared.get("changed") or ()
         stopped = [n for n in changed if n in target.policies and target.policies[n].order is Order.STOP_FIRST]
         with self.project.blamed():
-            self.router().switch(ctx, target.host, lambda: self.runtime.switch(ctx, target), stopped)
+            self.router().switch(
+                ctx,
+                target.host,
+                lambda: self.runtime.switch(ctx, target),
+                stopped,
+                same=bool(prepared) and not changed,
+            )
 
     def retire(self, operation: Operation, ctx: Context) -> None:
         """Drain and stop what was replaced on one host."""

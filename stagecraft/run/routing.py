@@ -67,12 +67,16 @@ class Router:
             return
         self.proxy.ensure(ctx, host, routes)
 
-    def switch(self, ctx: Context, host: Host, replace: Callable[[], None], stopped: Collection[str]) -> None:
+    def switch(
+        self, ctx: Context, host: Host, replace: Callable[[], None], stopped: Collection[str], *, same: bool = False
+    ) -> None:
         """Make the release serve on a host.
 
         Args:
             replace: The runtime's switch.
             stopped: Services whose old instances it stops before their new ones start: they get the maintenance page meanwhile.
+            same: Whether every instance is one that served before. Where the routes are the former ones too, the proxy is
+                only asked, and told again if it says something else.
         """
         routes = self.deployment.routes_on(host.name)
         if self.proxy is None or not routes:
@@ -83,6 +87,9 @@ class Router:
         if _held(self.runtime.observe(ctx, host), routes):
             replace()
             self.proxy.ensure(ctx, host, routes)
+        elif same and type(self.former.proxy) is type(self.proxy) and self.former.routes_on(host.name) == routes:
+            led = self._aimed(ctx, host)
+            replace()
         else:
             led = self._ahead(ctx, host, routes, stopped)
             replace()
@@ -92,7 +99,7 @@ class Router:
         """Lead every route to the release's instances that are well, and see that it is so.
 
         Args:
-            led: What the proxy was told last: where that is right still, and the proxy says so, it is not told again.
+            led: What the proxy should have been told: where that is right still, and the proxy says so, it is not told again.
 
         An instance that is just starting is waited for: nothing else of the release could take its requests.
 

@@ -92,6 +92,25 @@ def test_nothing_is_led_twice_where_nothing_changed(ctx: Any) -> None:
     assert world.happened == ["lead web-80=10.0.0.2:8000", "replace"]
 
 
+def test_a_proxy_is_only_asked_where_neither_instances_nor_routes_changed(ctx: Any) -> None:
+    world = World(NEW)
+    world.table = {"web-80": ("10.0.0.2:8000",)}
+    before = Former("old", Deployment("shop", "prod", (WEB,), (HOST,)), world)  # type: ignore[arg-type]
+    router(world, WEB, former=before).switch(ctx, HOST, then(world, "replace"), (), same=True)
+    assert world.happened == ["replace"]
+    world.table = {"web-80": ("10.0.0.9:8000",)}
+    router(world, WEB, former=before).switch(ctx, HOST, then(world, "replace"), (), same=True)
+    assert world.happened[1:] == ["replace", "lead web-80=10.0.0.2:8000"], "it led elsewhere"
+
+
+def test_other_routes_are_led_though_no_instance_changed(ctx: Any) -> None:
+    world = World(NEW)
+    world.table = {"web-80": ("10.0.0.2:8000",), "web-81": ("10.0.0.2:8000",)}
+    before = Former("old", Deployment("shop", "prod", (service("web", 81), WEB), (HOST,)), world)  # type: ignore[arg-type]
+    router(world, WEB, former=before).switch(ctx, HOST, then(world, "replace"), (), same=True)
+    assert world.happened == ["lead web-80=10.0.0.2:8000", "replace"]
+
+
 def test_what_became_of_a_route_meanwhile_is_put_right(ctx: Any) -> None:
     world = World(NEW)
     router(world, WEB).switch(ctx, HOST, lambda: world.table.clear(), ())
