@@ -73,5 +73,14 @@ def load() -> list[Figure]:
     ]
 
 
+def lease() -> list[Figure]:
+    """Race for the lease on hosts; kill, freeze and cut off its holder; wake it again."""
+    if isinstance(part := needs.hosts(), needs.Missing):
+        raise NotMeasured(f"{part.reason}; STAGECRAFT_TESTBED=1 brings hosts up (Debian, root)")
+    from tests.faults import leases
+
+    return _figures(leases.measure())
+
+
 def _figures(measured: Sequence[report.Figure]) -> list[Figure]:
     return [Figure(f.name, f.value, f.unit, f.goal, f.met) for f in measured]

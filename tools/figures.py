@@ -16,11 +16,13 @@ GROUPS = {
         "fleet": "tools.bench_fleet:measure",
         "images": "tools.bench_images:measure",
         "plan": "tools.bench_plan:measure",
+        "ssh": "tools.bench_ssh:measure",
         "startup": "tools.bench_startup:measure",
     },
     "faults": {
         "fleet": "tools.fault_groups:fleet",
         "kills": "tools.fault_groups:kills",
+        "lease": "tools.fault_groups:lease",
         "load": "tools.fault_groups:load",
         "power-cuts": "tools.fault_groups:power_cuts",
         "races": "tools.fault_groups:lock_races",
