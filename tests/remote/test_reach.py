@@ -269,6 +269,51 @@ def test_no_handshake_is_dropped_at_sshds_own_limits(sshd: StartServer) -> None:
     assert "MaxStartups" not in log
 
 
+def test_fifty_hosts_through_one_bastion_at_sshds_own_limits(sshd: StartServer) -> None:
+    bastion, target = sshd("MaxStartups 10:30:100"), sshd("MaxStartups 10:30:100")
+    shutil.copy(bastion.folder / "id.pub", target.folder / "authorized_keys")
+    text = bastion.config.read_text()
+    bastion.config.write_text(
+        f"Host front\n  HostName 127.0.0.1\n  Port {bastion.port}\n"
+        f"Host app-*\n  HostName 127.0.0.1\n  Port {target.port}\n  ProxyJump {bastion.host.user}@front\n{text}"
+    )
+    hosts = [Host(f"app-{n:02}") for n in range(50)]
+    with closing(bastion.fleet()) as fleet:
+        fleet.connect_all(hosts)
+        assert [say(fleet, host) for host in hosts] == ["here\n"] * 50
+    for server, logins in ((bastion, 1), (target, 50)):
+        log = (server.folder / "sshd.log").read_text()
+        assert log.count("Accepted publickey") == logins
+        assert "drop connection" not in log
+        assert "MaxStartups" not in log
+
+
+def test_the_agents_key_that_the_configuration_names_is_offered_first(
+    server: Server, sshd: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent with more keys than a server lets one try does not lock its user out."""
+    strict = sshd("MaxAuthTries 2")
+    shutil.copy(server.folder / "id.pub", strict.folder / "authorized_keys")
+    socket_path = server.folder / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket_path)], stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 10
+        while not socket_path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_path))
+        others = [make_key(server.folder / f"other{n}") for n in range(4)]
+        for key in (*others, server.folder / "id"):
+            subprocess.run(["ssh-add", "-q", str(key)], check=True, stdin=subprocess.DEVNULL)
+        # the agent alone has the private half; the file named is its public one
+        (server.folder / "id").unlink()
+        server.config.write_text(server.config.read_text().replace("  IdentitiesOnly yes\n", ""))
+        with closing(server.fleet()) as fleet:
+            assert say(fleet, attrs.evolve(strict.host, name="strict")) == "here\n"
+    finally:
+        agent.terminate()
+        agent.wait(10)
+
+
 def test_a_drop_before_login_is_tried_again(server: Server) -> None:
     """A server that hangs up on the first two who call is called a third time."""
     calls = []
