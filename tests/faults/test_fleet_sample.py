@@ -18,7 +18,7 @@ from tests.faults.fleet.table import of
 from tests.testbed import images
 from tests.testbed.fixtures import TestHost, hosts  # noqa: F401
 
-on_hosts = [pytest.mark.needs("docker"), pytest.mark.needs("hosts"), pytest.mark.timeout(300)]
+on_hosts = [pytest.mark.needs("docker"), pytest.mark.needs("hosts"), pytest.mark.timeout(600)]
 SAMPLE = (
     "deploy/prepare:3/middle/sessions-killed",
     "deploy/retire:1/middle/client-killed",
@@ -105,7 +105,7 @@ def test_it_ends_in_an_allowed_state(case: cases.Case, site: Site) -> None:
 
 @pytest.mark.needs("docker")
 @pytest.mark.needs("hosts")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_judge_sees_a_mixed_fleet_and_what_is_left_behind(site: Site) -> None:
     if not site.served:
         renew(site, "v1")

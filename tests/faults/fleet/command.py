@@ -109,7 +109,8 @@ class Command:
         name = {"build": "build:web", "push": "push:web", "pin": "pin:worker", "soak": "soak"}.get(
             case.step, f"{case.step}:{self.host.name}"
         )
-        status = "completed" if case.moment == "end" else "running"
+        end = "failed" if case.command == "broken" else "completed"
+        status = end if case.moment == "end" else "running"
         return f"{name}={status}{'' if case.moment == 'middle' else ' hold'}"
 
     def _reach(self, process: subprocess.Popen[bytes]) -> None:

@@ -47,6 +47,7 @@ environments:
     runtime: compose
     state: @STATE@
     proxy: haproxy
+    env_file: .env.prod
     rollout: {soak: 1s, keep: 2}
     hosts: {app: [@HOSTS@]}
 """
@@ -116,6 +117,7 @@ class Site(Fleet):
         # a probe may take long where everything else runs beside it
         self.write("docker-compose.yml", compose.replace("@START@", "120s"))
         self.write("stagecraft_hooks.py", HOOK)
+        self.write(".env.prod", f"FAULT_TOKEN={self.variables.get('FAULT_TOKEN', '')}\n")
         lines = ["FROM app:1", f"ENV APP_VERSION={version}", *([f"ENV APP_BROKEN={broken}"] if broken else [])]
         self.write("web/Dockerfile", "\n".join(lines) + "\n")
         for mark in ("here", "go"):
