@@ -101,7 +101,7 @@ class Client:
         else:
             connection.close()
         if not 200 <= answer.status < 300:
-            raise Lost(f"status-{answer.status}", answer.body[:80].decode("latin-1"))
+            raise Lost(f"status-{answer.status}", " ".join(answer.body[:80].decode("latin-1").split()))
         return answer.headers.get("x-version", "")
 
     async def _connection(self, kind: str, target: Target) -> Connection:
