@@ -27,9 +27,16 @@ class Reporter:
         self.sink, self._clock = sink, clock
         self._began: dict[Phase, float] = {}
         self._width = 12
+        self._since = clock()
+
+    @property
+    def elapsed(self) -> float:
+        """Return the seconds since the release began."""
+        return self._clock() - self._since
 
     def begin(self, plan: Plan, release: Release) -> None:
         """Say which release begins."""
+        self._since = self._clock()
         self._width = max([12, *(len(o.id) for o in plan.operations)])
         arrow = f"{release.command} {plan.project} to {plan.environment}"
         self._print(self.sink.style(f"{arrow}: version {release.version}, {release.id}", "1"))

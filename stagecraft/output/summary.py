@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from stagecraft_hookspecs.values import Release
 
+from stagecraft.run.meter import in_words
+
 if TYPE_CHECKING:
     from stagecraft.cli.session import Session
 
@@ -18,25 +20,17 @@ def show_release(session: Session, release: Release) -> None:
     if session.json:
         session.emit(as_row(release, History((release,))))
         return
-    seconds = sum(o.seconds for o in release.operations)
+    seconds = session.reporter.elapsed
     sink = session.sink
     session.say(
         sink.style(f"{release.version} serves in {release.environment}", "1;32")
-        + f" ({release.id}, {seconds:.1f} s of work)"
+        + f" ({release.id}, in {seconds:.1f} s)"
     )
     for address in session.loaded.addresses():
         session.say(f"  {address}")
-    if measured := downtime(release):
+    if measured := in_words(release.downtime):
         session.say(f"  {measured}")
     if release.previous_id:
-        session.say(f"  to go back to {release.previous_id}: stagecraft rollback -e {release.environment}")
-
-
-def downtime(release: Release) -> str:
-    """Return what the downtime meter saw, on one line; empty where nothing was measured."""
-    seen = release.downtime
-    if not seen:
-        return ""
-    failures = seen["failures"]
-    lost = f"{failures} failed, longest gap {seen['longest_gap_seconds']:.1f} s" if failures else "none failed"
-    return f"{seen['requests']} probes of its routes: {lost}; 95% answered within {seen['p95_seconds'] * 1000:.0f} ms"
+        # after a rollback, going back by one would go further back
+        which = f" --to-release {release.previous_id}" if release.command == "rollback" else ""
+        session.say(f"  to go back to {release.previous_id}: stagecraft rollback -e {release.environment}{which}")

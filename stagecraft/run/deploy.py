@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,6 +18,7 @@ from stagecraft.run.assemble import assemble, bundle_proxy, bundle_runtime, roll
 from stagecraft.run.execution import Execution
 from stagecraft.run.history import History, reached, release_id
 from stagecraft.run.journal import Journal
+from stagecraft.run.locking import locked
 from stagecraft.run.metering import Metering
 from stagecraft.run.performers import Rollout
 from stagecraft.run.routing import Former
@@ -123,19 +124,11 @@ class Runner:
             return self.ctx
         return self._execution(serving, rollback_plan(bundle, serving), bundle, history, lease).ctx
 
-    @contextmanager
-    def locked(self, command: str) -> Iterator[Lease]:
-        """Hold the environment's lock: the state provider's, and within it a lease on every remote host."""
-        holder = Holder(
-            self.who, command, self.now().isoformat(timespec="seconds"), self.pid, self.who.partition("@")[2]
-        )
-        with self.project.state.lock(self.ctx, holder, self.wait) as lease:
-            homes = self.ctx.remote_homes()
-            if not homes:
-                yield lease
-                return
-            with self.ctx.fleet.lease(homes, lease, self.wait, self.ctx.scope) as on_hosts:
-                yield on_hosts
+    def locked(self, command: str) -> AbstractContextManager[Lease]:
+        """Hold the environment's lock."""
+        since = self.now().isoformat(timespec="seconds")
+        holder = Holder(self.who, command, since, self.pid, self.who.partition("@")[2])
+        return locked(self.project, self.ctx, holder, self.wait)
 
     def _history(self) -> History:
         return History(self.project.state.releases(self.ctx))

@@ -13,6 +13,7 @@ from stagecraft_hookspecs.values import Operation, OperationRecord, Phase, Relea
 
 from stagecraft.machine.scope import Scope
 from stagecraft.run import hooks
+from stagecraft.run.meter import in_words
 from stagecraft.run.phases import PhaseExecutor
 from stagecraft.run.scheduler import run_all
 from stagecraft.run.undo import Undone, undo
@@ -166,6 +167,8 @@ class Execution:
             fault.hint = "it could not be undone in time: `stagecraft deploy --abort` undoes what is left"
         if downtime := self.rollout.metering.stop():
             self._attempt(lambda: self._record(attrs.evolve(self.release, downtime=downtime)))
+            if downtime["failures"]:
+                self._ctx.log(f"meanwhile: {in_words(downtime)}", level="warning")
         self._observe("stagecraft_on_release", release=self.release)
         if interrupted or (partial := came_of_it.partial()) is None:
             return None

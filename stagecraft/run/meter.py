@@ -10,7 +10,7 @@ import http.client
 import math
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -151,6 +151,15 @@ def answers(probe: Probe, timeout: float = TIMEOUT) -> bool:
             connection.close()
     except (OSError, http.client.HTTPException):
         return False
+
+
+def in_words(seen: Mapping[str, Any]) -> str:
+    """Return what a meter saw, on one line; empty where nothing was measured."""
+    if not seen:
+        return ""
+    failures = seen["failures"]
+    lost = f"{failures} failed, longest gap {seen['longest_gap_seconds']:.1f} s" if failures else "none failed"
+    return f"{seen['requests']} probes of its routes: {lost}; 95% answered within {seen['p95_seconds'] * 1000:.0f} ms"
 
 
 class _Tls(http.client.HTTPConnection):

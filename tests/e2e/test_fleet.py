@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,11 @@ def test_a_release_goes_to_every_host_and_the_next_one_replaces_it(fleet: Fleet)
     assert "none failed" in second.stdout
     assert fleet.downtime()["failures"] == 0
 
-    fleet.stagecraft("rollback")
+    back = fleet.stagecraft("rollback")
     assert fleet.serving() == ["one"] * 3
+    (again,) = re.findall(r"stagecraft (rollback .*)", back.stdout)
+    fleet.stagecraft(*again.replace("-e prod", "").split())
+    assert fleet.serving() == ["two"] * 3
 
 
 @pytest.mark.parametrize("broken", ["start", "health"])

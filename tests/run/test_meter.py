@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecraft.run.meter import DOWN, Meter, Probe, Tally, answers
+from stagecraft.run.meter import DOWN, Meter, Probe, Tally, answers, in_words
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -103,3 +103,11 @@ def test_a_tally_counts_from_the_first_good_answer(answers: list[bool]) -> None:
     runs = "".join("+" if good else "-" for good in counted).split("+")
     longest = max((len(run) for run in runs), default=0)
     assert tally.gap == (0.0 if not longest else pytest.approx(longest, abs=1.5))
+
+
+def test_what_was_seen_is_said_on_one_line() -> None:
+    seen = {"requests": 521, "failures": 0, "longest_gap_seconds": 0.0, "p95_seconds": 0.06}
+    assert in_words(seen) == "521 probes of its routes: none failed; 95% answered within 60 ms"
+    lost = {**seen, "failures": 3, "longest_gap_seconds": 0.31}
+    assert "3 failed, longest gap 0.3 s" in in_words(lost)
+    assert in_words({}) == ""
