@@ -190,7 +190,7 @@ unlock() {
   guard 5 12
 }
 
-trap "" TERM USR1 USR2 HUP
+trap "" TERM USR1 USR2 HUP PIPE
 exec 5<>"$d/q"
 deliver <&5 &
 printf "\n%s 1 %s %s %s\n" "$nonce" $f "$d" "$HOME"
