@@ -9,10 +9,12 @@ from stagecraft_hookspecs.proxy import Route
 from stagecraft_haproxy import matching, names
 from stagecraft_haproxy.quoting import seconds, template, word
 
-#: How a server is watched: a connection (or the route's check) every two seconds, three failures take it out, one success
-#: brings it back. A connection that fails for a user has it looked at at once, and takes it out no sooner: on a busy host one
-#: may fail, and the only server of a route must not be lost for that. At runtime no defaults apply, so every server says all of it.
-WATCH = "check inter 2s fastinter 500ms downinter 500ms fall 3 rise 1 observe layer4 error-limit 1 on-error fastinter"
+#: How a server is watched: a connection (or the route's check) every two seconds, two failures take it out, one success
+#: brings it back, looked for twice a second, since it may be a route's only one. A connection that fails for a user counts as
+#: the first failure. At runtime no defaults apply, so every server says all of it.
+WATCH = (
+    "check inter 2s fastinter 500ms downinter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error sudden-death"
+)
 TIMEOUT = 60.0
 IDLE = 3600.0
 _TEXT = "content-type text/plain string"
