@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import queue
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tests.testbed import handles, images
 from tests.testbed.hosts import Spec
-from tests.testbed.layout import Layout
+from tests.testbed.layout import Layout, TestbedError
 from tests.testbed.needs import HOSTS
 from tests.testbed.registry import from_environment
 
@@ -89,6 +90,12 @@ def fleet(number: int) -> Iterator[Site]:
     """Bring up a fleet of three hosts with disks of their own, and yield a site on it; it goes afterwards."""
     layout = Layout(Path(os.environ[HOSTS]))
     specs = [Spec(FIRST + 3 * number + each, disk=DISK) for each in range(3)]
+    # held until this process ends: a second run on the same hosts would spoil both
+    mine = (layout.root / f"fault-fleet-{number}.lock").open("w")
+    try:
+        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise TestbedError("another run has these hosts", "wait for it, or end it") from error
     images.ensure(*IMAGES)
     hosts = handles.bring_up(layout, *specs)
     try:
@@ -103,6 +110,7 @@ def fleet(number: int) -> Iterator[Site]:
             yield made
     finally:
         handles.take_down(*hosts)
+        mine.close()
 
 
 def latest(results: Path, chosen: Sequence[Case]) -> list[Outcome]:
