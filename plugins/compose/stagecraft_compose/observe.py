@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 from stagecraft_hookspecs.runtime import Instance
 
 from stagecraft_compose.containers import Container, assign
@@ -22,7 +23,9 @@ def observe(site: Site) -> tuple[Instance, ...]:
     details = site.engine.details(c.id for c in containers if c.started)
     units = known.units(known.current) or {}
     active = _active(known, containers)
-    found = [_instance(site, c, c.id in active, details.get(c.id)) for c in containers]
+    found = [
+        _judged(_instance(site, c, c.id in active, details.get(c.id)), c, units.get(c.service)) for c in containers
+    ]
     for name, unit in units.items():
         present = sum(c.id in active for c in containers if c.service == name)
         found += [Instance(name, site.host.name, "", "missing") for _ in range(unit.replicas - present)]
@@ -57,6 +60,14 @@ def _active(known: Memory, containers: tuple[Container, ...]) -> set[str]:
         for c in a.others
         if name in units and c.fingerprint == units[name].fingerprint
     }
+
+
+def _judged(instance: Instance, container: Container, unit: Unit | None) -> Instance:
+    """Return an instance that serves as unhealthy where somebody stopped or paused it; what is meant to end may have ended."""
+    stopped = container.state == "exited" and unit is not None and not unit.finishes
+    if instance.active and (stopped or container.state == "paused"):
+        return attrs.evolve(instance, health="unhealthy")
+    return instance
 
 
 def _instance(site: Site, container: Container, active: bool, raw: Mapping[str, Any] | None) -> Instance:

@@ -223,6 +223,19 @@ def test_a_one_shot_service_runs_before_those_that_wait_for_it_and_once_per_chan
     assert lab.get().split() == ["one", "two"]
 
 
+def test_what_somebody_stopped_or_paused_is_not_well(lab: Lab) -> None:
+    lab.deploy("r1", {"web": page("v1"), "worker": page("v1"), "job": page("v1", command=["true"], restart="no")})
+    by_service = {i.service: i for i in lab.observe()}
+    lab.docker("stop", "-t", "0", by_service["web"].id)
+    lab.docker("pause", by_service["worker"].id)
+    try:
+        health = {i.service: i.health for i in lab.observe()}
+    finally:
+        lab.docker("unpause", by_service["worker"].id)
+    assert (health["web"], health["worker"]) == ("unhealthy", "unhealthy")
+    assert health["job"] != "unhealthy", "it was meant to end"
+
+
 def test_services_start_in_dependency_order(lab: Lab) -> None:
     slow = page("v1")
     slow["command"] = ["sh", "-c", "sleep 1; " + slow["command"][2]]
