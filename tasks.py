@@ -44,13 +44,14 @@ def demo_stop(ctx: Context) -> None:
         "quick": "leave out what needs Docker, databases or Node",
         "only": "a test file or folder; may be given more than once",
         "match": "run tests whose names match this expression; also -k",
+        "hosts": "`only`: the tests that need hosts or a registry and no others; `none`: all but these",
     },
 )
-def test(ctx: Context, quick: bool = False, only: list[str] | None = None, match: str = "") -> None:
+def test(ctx: Context, quick: bool = False, only: list[str] | None = None, match: str = "", hosts: str = "") -> None:
     """Run all tests; those whose real parts are missing are listed with the command that runs them too."""
     from tools.suite import run_suite
 
-    sys.exit(run_suite(quick=quick, only=tuple(only or ()), match=match))
+    sys.exit(run_suite(quick=quick, only=tuple(only or ()), match=match, on_hosts=hosts))
 
 
 @task(auto_shortflags=False, help={"fix": "let ruff put right what it can"})

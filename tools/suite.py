@@ -23,19 +23,25 @@ CLEANUP = 60.0
 INTERRUPTED = 130
 
 
-def run_suite(quick: bool = False, only: tuple[str, ...] = (), match: str = "") -> int:
+#: Parts that only the tests on hosts need.
+ON_HOSTS = frozenset({"hosts", "registry"})
+
+
+def run_suite(quick: bool = False, only: tuple[str, ...] = (), match: str = "", on_hosts: str = "") -> int:
     """Run pytest; return its exit code.
 
     Args:
         quick: Leave out the tests that need a real part.
+        on_hosts: `only`: run the tests that need hosts or a registry and no others; `none`: all but these.
         only: Files or folders; all tests if empty.
         match: pytest's `-k`.
     """
     command = [sys.executable, "-m", "pytest", *only]
     command += ["-k", match] if match else []
     command += ["-m", "not needs"] if quick else []
-    with _sigterm_raises(), real_parts(leave=quick):
-        if quick or only or match or not os.environ.get("STAGECRAFT_TESTBED_HOSTS"):
+    command += [f"--on-hosts={on_hosts}"] if on_hosts else []
+    with _sigterm_raises(), real_parts(leave=quick, without=ON_HOSTS if on_hosts == "none" else frozenset()):
+        if quick or only or match or on_hosts or not os.environ.get("STAGECRAFT_TESTBED_HOSTS"):
             return _run(command)
         return _run_beside([*command, "--on-hosts=none"], [*command, "--on-hosts=only", "-p", "no:cacheprovider"])
 
@@ -46,11 +52,12 @@ def run_module(name: str, *arguments: str) -> int:
 
 
 @contextmanager
-def real_parts(leave: bool = False) -> Iterator[None]:
+def real_parts(leave: bool = False, without: frozenset[str] = frozenset()) -> Iterator[None]:
     """Where `STAGECRAFT_TESTBED` asks for it, bring up what is missing, name it in `os.environ`, and take it down again.
 
     Args:
         leave: Bring nothing up, whatever was asked for.
+        without: Parts that are not brought up.
     """
     if leave or os.environ.get(TESTBED, "") in ("", "0"):
         yield
@@ -62,7 +69,7 @@ def real_parts(leave: bool = False) -> Iterator[None]:
     before = dict(os.environ)
     began = time.monotonic()
     try:
-        parts = _missing()
+        parts = [part for part in _missing() if part not in without]
         os.environ.update(bed.bring_up(parts) if parts else {})
         print(f"testbed: {len(parts)} parts up in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
         yield

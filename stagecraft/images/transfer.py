@@ -105,7 +105,9 @@ class Transfer:
                 return _post(api(self._ctx, self._host), self._counted(self._wire.squeeze(pieces())), beat)
             except APIError as error:
                 return str(error.explanation or error)
-            except (RequestException, OSError) as error:
+            except (RequestException, OSError, ProviderError) as error:
+                if isinstance(error, ProviderError) and type(error) is not ProviderError:
+                    raise  # says more than that the connection is gone
                 if isinstance(error, Timeout):
                     raise TimedOut(
                         f"{self._host.name} took nothing of {self._name} for {STALL:g} seconds",

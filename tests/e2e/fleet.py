@@ -142,12 +142,16 @@ class Fleet:
         found = json.loads(host.docker("inspect", *names.split())) if names.split() else []
         return sorted(found, key=lambda c: str(c["Name"]))
 
-    def downtime(self) -> dict[str, Any]:
-        """Return what the downtime meter saw of the newest release."""
+    def release(self) -> dict[str, Any]:
+        """Return the newest release as `releases show --json` has it."""
         listed = json.loads(self.stagecraft("releases", "list", "--json").stdout)
         newest = (listed["releases"] if isinstance(listed, dict) else listed)[0]
         shown: dict[str, Any] = json.loads(self.stagecraft("releases", "show", newest["id"], "--json").stdout)
-        return dict(shown["downtime"])
+        return shown
+
+    def downtime(self) -> dict[str, Any]:
+        """Return what the downtime meter saw of the newest release."""
+        return dict(self.release()["downtime"])
 
 
 def release_ids(text: str) -> list[str]:
