@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,9 @@ from stagecraft_container_proxy.contract.mortal import Killed, MortalContext
 MOST = 80
 
 
+@pytest.mark.skipif(
+    not os.environ.get("STAGECRAFT_ALL_FAULTS"), reason="minutes long; STAGECRAFT_ALL_FAULTS=1 runs it too"
+)
 class KillingSuite(Base):
     """Give the fixture ``proxy``. Each test runs a step dozens of times."""
 
